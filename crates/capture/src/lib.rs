@@ -1,0 +1,1 @@
+//! Reads clusters' objects from files into an inventory

@@ -1,0 +1,2 @@
+//! The `fixname` program.
+fn main() {}

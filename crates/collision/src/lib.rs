@@ -1,0 +1,1 @@
+//! Exact collision odds of names derived from disk UUIDs

@@ -1,0 +1,1 @@
+//! Starts etcd and kube-apiserver on loopback, and stops and removes them again

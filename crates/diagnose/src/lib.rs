@@ -1,0 +1,1 @@
+//! Findings about naming collisions in an inventory of a cluster

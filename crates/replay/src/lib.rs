@@ -1,0 +1,1 @@
+//! Scenarios: the format, the runner, the backends, and the stream of events they produce
