@@ -1,0 +1,208 @@
+//! Longhorn's CustomResourceDefinitions, generated from our own types, for API
+//! servers that have no Longhorn installed. Official ones can be loaded instead.
+//!
+//! They follow the official CRDs of v1.12.1 for the fields our types have; a
+//! field we lack is pruned by a server that has only these.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::schema::StructuralSchemaRewriter;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use crate::objects::{
+    BackingImage, BackingImageDataSource, BackingImageManager, GROUP, Kind, Node, Replica, Setting,
+    VERSION,
+};
+
+/// A printer column: name, JSON path, type.
+type Column = (&'static str, &'static str, &'static str);
+
+/// The definitions of all kinds in [`Kind::ALL`], in that order.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    Kind::ALL.iter().map(|kind| crd(*kind)).collect()
+}
+
+/// The definition of one kind.
+pub fn crd(kind: Kind) -> CustomResourceDefinition {
+    let plural = kind.plural();
+    let singular = kind.as_str().to_lowercase();
+    let columns: Vec<Value> = columns(kind)
+        .iter()
+        .copied()
+        .chain([("Age", ".metadata.creationTimestamp", "date")])
+        .map(|(name, path, type_)| json!({"name": name, "jsonPath": path, "type": type_}))
+        .collect();
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{GROUP}")},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.as_str(),
+                "listKind": format!("{}List", kind.as_str()),
+                "plural": plural,
+                "singular": singular,
+                "shortNames": [short_name(kind)],
+            },
+            "versions": [{
+                "name": VERSION,
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": schema(kind)},
+                "subresources": {"status": {}},
+                "additionalPrinterColumns": columns,
+            }],
+        },
+    });
+    serde_json::from_value(definition).expect("the literal above has the shape of a CRD")
+}
+
+fn short_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Node => "lhn",
+        Kind::BackingImage => "lhbi",
+        Kind::BackingImageManager => "lhbim",
+        Kind::BackingImageDataSource => "lhbids",
+        Kind::Replica => "lhr",
+        Kind::Setting => "lhs",
+    }
+}
+
+/// The columns that `kubectl get` shows besides the name and the age.
+fn columns(kind: Kind) -> &'static [Column] {
+    match kind {
+        Kind::Node => &[
+            (
+                "Ready",
+                ".status.conditions[?(@.type=='Ready')].status",
+                "string",
+            ),
+            ("AllowScheduling", ".spec.allowScheduling", "boolean"),
+            (
+                "Schedulable",
+                ".status.conditions[?(@.type=='Schedulable')].status",
+                "string",
+            ),
+        ],
+        Kind::BackingImage => &[
+            ("UUID", ".status.uuid", "string"),
+            ("SourceType", ".spec.sourceType", "string"),
+            ("Size", ".status.size", "string"),
+            ("VirtualSize", ".status.virtualSize", "string"),
+        ],
+        Kind::BackingImageManager => &[
+            ("State", ".status.currentState", "string"),
+            ("Image", ".spec.image", "string"),
+            ("Node", ".spec.nodeID", "string"),
+            ("DiskUUID", ".spec.diskUUID", "string"),
+            ("DiskPath", ".spec.diskPath", "string"),
+        ],
+        Kind::BackingImageDataSource => &[
+            ("UUID", ".spec.uuid", "string"),
+            ("State", ".status.currentState", "string"),
+            ("SourceType", ".spec.sourceType", "string"),
+            ("Size", ".status.size", "string"),
+            ("Node", ".spec.nodeID", "string"),
+            ("DiskUUID", ".spec.diskUUID", "string"),
+        ],
+        Kind::Replica => &[
+            ("Data Engine", ".spec.dataEngine", "string"),
+            ("State", ".status.currentState", "string"),
+            ("Node", ".spec.nodeID", "string"),
+            ("Disk", ".spec.diskID", "string"),
+        ],
+        Kind::Setting => &[
+            ("Value", ".value", "string"),
+            ("Applied", ".status.applied", "boolean"),
+        ],
+    }
+}
+
+fn schema(kind: Kind) -> Value {
+    fn of<T: JsonSchema>() -> Value {
+        SchemaSettings::openapi3()
+            .with(|s| s.inline_subschemas = true)
+            .with_transform(StructuralSchemaRewriter)
+            .into_generator()
+            .into_root_schema_for::<T>()
+            .to_value()
+    }
+    let mut schema = match kind {
+        Kind::Node => of::<Node>(),
+        Kind::BackingImage => of::<BackingImage>(),
+        Kind::BackingImageManager => of::<BackingImageManager>(),
+        Kind::BackingImageDataSource => of::<BackingImageDataSource>(),
+        Kind::Replica => of::<Replica>(),
+        Kind::Setting => of::<Setting>(),
+    };
+    tidy(&mut schema);
+    let Some(root) = schema.as_object_mut() else {
+        return schema;
+    };
+    for noise in ["$schema", "title"] {
+        root.remove(noise);
+    }
+    if let Some(Value::Object(properties)) = root.get_mut("properties") {
+        for standard in ["apiVersion", "kind"] {
+            properties.insert(standard.into(), json!({"type": "string"}));
+        }
+        properties.insert("metadata".into(), json!({"type": "object"}));
+    }
+    schema
+}
+
+/// Makes a generated schema say what the official one says: the server fills in
+/// no defaults (a default would turn "absent" into "empty", which Longhorn tells
+/// apart), no number has a bound, and every map and list may be null.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("type").is_some_and(Value::is_string) {
+                for word in ["default", "minimum", "maximum", "required"] {
+                    map.remove(word);
+                }
+                if matches!(map["type"].as_str(), Some("array" | "object"))
+                    && !map.contains_key("properties")
+                {
+                    map.insert("nullable".into(), true.into());
+                }
+                if map["type"] == "object" && map.get("additionalProperties") == Some(&json!(true)) {
+                    map.remove("additionalProperties");
+                    map.insert("x-kubernetes-preserve-unknown-fields".into(), true.into());
+                }
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_structural_schema_with_its_fields() {
+        for crd in crds() {
+            let text = serde_json::to_string(&crd).unwrap();
+            for word in ["$ref", "anyOf", "\"default\"", "\"extra\""] {
+                assert!(!text.contains(word), "{word} in {text}");
+            }
+        }
+        let image = serde_json::to_value(crd(Kind::BackingImage)).unwrap();
+        let properties = "/spec/versions/0/schema/openAPIV3Schema/properties";
+
+
+        let map = image
+            .pointer(&format!("{properties}/spec/properties/diskFileSpecMap"))
+            .unwrap();
+        assert_eq!(map["type"], "object");
+        assert_eq!(
+            map["additionalProperties"]["properties"]["evictionRequested"]["type"],
+            "boolean"
+        );
+    }
+}
