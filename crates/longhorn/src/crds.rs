@@ -168,7 +168,8 @@ fn tidy(schema: &mut Value) {
                 {
                     map.insert("nullable".into(), true.into());
                 }
-                if map["type"] == "object" && map.get("additionalProperties") == Some(&json!(true)) {
+                if map["type"] == "object" && map.get("additionalProperties") == Some(&json!(true))
+                {
                     map.remove("additionalProperties");
                     map.insert("x-kubernetes-preserve-unknown-fields".into(), true.into());
                 }
@@ -194,7 +195,6 @@ mod tests {
         }
         let image = serde_json::to_value(crd(Kind::BackingImage)).unwrap();
         let properties = "/spec/versions/0/schema/openAPIV3Schema/properties";
-
 
         let map = image
             .pointer(&format!("{properties}/spec/properties/diskFileSpecMap"))

@@ -25,6 +25,20 @@ pub struct Inventory {
     /// What was read and what was not: one entry for each kind. Nothing about a
     /// kind that was not read may ever be reported as clean.
     pub coverage: Vec<Coverage>,
+    /// Objects that were given but not used, counted by kind.
+    pub ignored: Vec<Ignored>,
+}
+
+/// Objects of one kind that were given but not used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignored {
+    /// Their `apiVersion`; empty if they have none.
+    pub api_version: String,
+    /// Their `kind`; empty if they have none.
+    pub kind: String,
+    /// How many.
+    pub objects: usize,
 }
 
 /// How far one kind could be read.
@@ -36,6 +50,9 @@ pub struct Coverage {
     /// How far.
     #[serde(flatten)]
     pub state: CoverageState,
+    /// What else the user must know about it: an old API version, for instance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How far one kind could be read.

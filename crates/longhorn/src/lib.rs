@@ -22,7 +22,7 @@ pub mod inventory;
 pub mod objects;
 pub mod states;
 
-pub use inventory::{Coverage, CoverageState, Inventory};
+pub use inventory::{Coverage, CoverageState, Ignored, Inventory};
 pub use objects::{
     BackingImage, BackingImageDataSource, BackingImageManager, Condition, CopySpec, CopyStatus,
     DiskRef, DiskSpec, DiskStatus, FileRecord, Kind, Node, Replica, Setting,

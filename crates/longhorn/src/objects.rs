@@ -572,12 +572,15 @@ impl DiskRef<'_> {
 impl Node {
     /// The disks in the node's status, in the order of the input.
     pub fn disks(&self) -> impl Iterator<Item = DiskRef<'_>> {
-        self.status.disk_status.iter().map(|(name, status)| DiskRef {
-            node: self.name(),
-            name,
-            status,
-            spec: self.spec.disks.get(name),
-        })
+        self.status
+            .disk_status
+            .iter()
+            .map(|(name, status)| DiskRef {
+                node: self.name(),
+                name,
+                status,
+                spec: self.spec.disks.get(name),
+            })
     }
 }
 
