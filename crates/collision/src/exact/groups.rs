@@ -58,6 +58,7 @@ impl Birthday {
         if room.is_some_and(|room| self.disks > room) {
             return Ok(GroupOdds::Exact(Probability::ALWAYS));
         }
+        // From here on a class has room for the average, so `size` is above it.
         let expected = self.groups_of_at_least(size);
         if expected.value() < RARE {
             return Ok(GroupOdds::Exact(Probability::from_scaled(expected)));
@@ -69,24 +70,18 @@ impl Birthday {
         // that all classes stay below `size` is at most the product of each
         // staying below. At most: the expected number of such classes.
         let m = self.m();
-        let none_at_most = m * (-expected.value() / m).ln_1p();
+        let none_at_most = m * (-(expected.value() / m).min(1.0)).ln_1p();
         Ok(GroupOdds::Between {
             low: Probability::from_ln_of_opposite(none_at_most),
             high: Probability::from_scaled(expected),
         })
     }
 
-    /// Expected number of classes with at least `size` disks.
+    /// Expected number of classes with at least `size` disks, which must be
+    /// more than a class holds on average: then the terms fall from the first.
     fn groups_of_at_least(self, size: u128) -> Scaled {
         let (m, n) = (self.m(), self.n());
-        if (size as f64) <= n / m {
-            // Below the mean: nearly every class, so count the others.
-            let others: f64 = (0..size).map(|j| self.expected_groups_of(j)).sum();
-            return Scaled::new(m - others);
-        }
-        let mut total = 0.0;
-        let mut term = 1.0;
-        let mut j = size as f64;
+        let (mut total, mut term, mut j) = (0.0, 1.0, size as f64);
         while term > total * f64::EPSILON * 1e-2 {
             total += term;
             term *= (n - j).max(0.0) / ((j + 1.0) * (m - 1.0));
@@ -226,11 +221,33 @@ mod tests {
     }
 
     #[test]
+    fn the_expected_number_of_large_groups_is_the_sum_over_their_sizes() {
+        for (bits, disks) in [(1, 12), (4, 16), (4, 100), (8, 300)] {
+            let birthday = Birthday::new(Classes::new(bits).unwrap(), disks);
+            for size in (disks >> bits) + 1..=disks.min(40) {
+                let got = birthday.groups_of_at_least(size).value();
+                let want: f64 = (size..=disks).map(|j| birthday.expected_groups_of(j)).sum();
+                assert!(
+                    (got - want).abs() < 1e-12 * want,
+                    "{bits} {disks} {size}: {got} {want}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn huge_populations_get_bounds_and_huge_groups_an_error() {
-        assert!(matches!(
-            odds(16, 10_000_000, 400),
-            GroupOdds::Exact(_) | GroupOdds::Between { .. }
-        ));
+        // 152 disks a class on average: 153 are sure, 154 all but sure, and 400
+        // out of reach.
+        assert_eq!(exact(16, 10_000_000, 153), 1.0);
+        let GroupOdds::Between { low, high } = odds(16, 10_000_000, 154) else {
+            panic!("more disks than classes");
+        };
+        assert_eq!((low.value, high.value), (1.0, 1.0));
+        let GroupOdds::Exact(p) = odds(16, 10_000_000, 400) else {
+            panic!("a rare group is exact");
+        };
+        assert!(p.log10 < -50.0 && p.log10.is_finite(), "{p:?}");
         let GroupOdds::Between { low, high } = odds(64, 1 << 50, 3) else {
             panic!("too many steps for the recurrence");
         };

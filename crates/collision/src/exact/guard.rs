@@ -8,7 +8,6 @@
 
 use super::classes::Classes;
 use super::error::{ExactError, limit};
-use super::falling::Urn;
 use super::probability::Probability;
 use super::sum::sum;
 
@@ -78,7 +77,7 @@ pub fn expected_redraws(classes: Classes, disks: u128, tries: u32) -> Result<f64
 /// # Errors
 /// When all prefixes are taken.
 pub fn p_stale_batch(classes: Classes, seen: u128, batch: u128) -> Result<Probability, ExactError> {
-    let free: Urn = classes
+    let free = classes
         .urn()
         .without(seen)
         .ok_or_else(|| ExactError::NothingFree {

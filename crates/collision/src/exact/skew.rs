@@ -72,8 +72,8 @@ pub fn p_any_weighted(weights: &[f64], disks: u128) -> Result<Probability, Exact
     )?;
 
     // P0 = n! e_n(p), with e_n the elementary symmetric polynomial. `chances[j]`
-    // is j! e_j over the classes so far: every term is positive. Scaled as it
-    // goes, `j e_j/total` cannot exceed the power of a sum that is 1.
+    // is j! e_j over the classes so far: every term is positive, and none is
+    // above 1, being the chance that j disks are all different.
     let total = drawn
         .iter()
         .fold(Double::ZERO, |sum, &weight| sum.plus(Double::new(weight)));

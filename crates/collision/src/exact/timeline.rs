@@ -4,7 +4,6 @@
 //! now", with `live` disks present, is the plain [`super::Birthday`].
 
 use super::classes::Classes;
-use super::falling::Urn;
 use super::probability::Probability;
 use super::sum::Sum;
 
@@ -34,7 +33,7 @@ pub fn p_unguarded_joins(classes: Classes, present: u128, unguarded: u128) -> Pr
     if unguarded == 0 {
         return Probability::NEVER;
     }
-    let all: Urn = classes.urn();
+    let all = classes.urn();
     let Some(free) = all.without(present) else {
         return Probability::ALWAYS;
     };
