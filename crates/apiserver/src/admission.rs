@@ -1,0 +1,146 @@
+//! The admission seam: hooks in process that see each write before it is
+//! stored, first all that may change it, then all that may only refuse it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use crate::status::Failure;
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserInfo {
+    /// The user's name.
+    pub name: String,
+    /// The groups that the user is in.
+    pub groups: Vec<String>,
+}
+
+impl UserInfo {
+    /// The administrator that [`crate::ApiServer::client`] speaks as.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self {
+            name: "admin".to_owned(),
+            groups: vec![
+                "system:masters".to_owned(),
+                "system:authenticated".to_owned(),
+            ],
+        }
+    }
+}
+
+impl From<&str> for UserInfo {
+    fn from(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            groups: vec!["system:authenticated".to_owned()],
+        }
+    }
+}
+
+impl From<String> for UserInfo {
+    fn from(name: String) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+/// What a write does to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A new object.
+    Create,
+    /// A change of an object, by PUT, PATCH or apply.
+    Update,
+    /// A deletion, also one that only sets the deletion time.
+    Delete,
+}
+
+/// A write that is about to happen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdmissionRequest {
+    /// What is done.
+    pub operation: Operation,
+    /// API group of the resource, empty for the core group.
+    pub group: String,
+    /// API version of the request.
+    pub version: String,
+    /// Plural name of the resource.
+    pub resource: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// `status` and the like; empty for the object itself.
+    pub subresource: String,
+    /// Namespace, empty for a resource of the cluster.
+    pub namespace: String,
+    /// Name of the object.
+    pub name: String,
+    /// Who asks.
+    pub user: UserInfo,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// The object as it will be; `None` for a deletion.
+    pub object: Option<Value>,
+    /// The object as it is; `None` for a creation.
+    pub old_object: Option<Value>,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// HTTP code of the answer.
+    pub code: u16,
+    /// `reason` of the answer, such as `Forbidden`, `Invalid`, `BadRequest`.
+    pub reason: &'static str,
+    /// Text of the answer.
+    pub message: String,
+}
+
+impl Denial {
+    /// 403, as a webhook refuses when it says nothing else.
+    ///
+    /// The text that a client sees from a webhook starts with `admission
+    /// webhook "NAME" denied the request: `; it is added here.
+    #[must_use]
+    pub fn webhook(name: &str, code: u16, reason: &'static str, why: &str) -> Self {
+        let prefix = format!(
+            "admission webhook {} denied the request",
+            crate::quote::quote(name)
+        );
+        let message = if why.is_empty() {
+            format!("{prefix} without explanation")
+        } else {
+            format!("{prefix}: {why}")
+        };
+        Self {
+            code,
+            reason,
+            message,
+        }
+    }
+
+    pub(crate) fn into_failure(self) -> Failure {
+        Failure::new(self.code, self.reason, self.message)
+    }
+}
+
+/// What a hook returns: done, or refused.
+pub type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Denial>> + Send + 'a>>;
+
+/// A hook. Both methods accept everything unless written.
+///
+/// A hook may use a client of the same server: no lock is held while it runs.
+pub trait Admission: Send + Sync + 'static {
+    /// May change `request.object`; runs before validation.
+    fn mutate<'a>(&'a self, request: &'a mut AdmissionRequest) -> Verdict<'a> {
+        let _ = request;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// May refuse; runs after validation.
+    fn validate<'a>(&'a self, request: &'a AdmissionRequest) -> Verdict<'a> {
+        let _ = request;
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

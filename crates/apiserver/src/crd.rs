@@ -1,0 +1,523 @@
+//! CustomResourceDefinitions: their checks, their conditions, and the
+//! resources that they make the server serve.
+
+use serde_json::{Value, json};
+
+use crate::builtin::Kind;
+use crate::meta;
+use crate::names;
+use crate::resource::{Column, Resource, ScalePaths, TableKey, text};
+use crate::schema::Schema;
+use crate::server::State;
+use crate::status::{Failure, FieldError};
+use crate::store::Stored;
+
+/// Holds a definition until its instances are gone.
+pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Where definitions are stored.
+pub(crate) fn table() -> TableKey {
+    TableKey {
+        group: "apiextensions.k8s.io".to_owned(),
+        plural: "customresourcedefinitions".to_owned(),
+    }
+}
+
+fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn flag(object: &Value, pointer: &str) -> bool {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_bool)
+        .unwrap_or_default()
+}
+
+/// Fills in what a definition leaves out (`apiextensions/v1/defaults.go`).
+pub(crate) fn default(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut) {
+        let kind = names
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let missing = |names: &serde_json::Map<String, Value>, key: &str| {
+            names
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .is_empty()
+        };
+        if missing(names, "listKind") && !kind.is_empty() {
+            names.insert("listKind".to_owned(), Value::String(format!("{kind}List")));
+        }
+        if missing(names, "singular") && !kind.is_empty() {
+            names.insert("singular".to_owned(), Value::String(kind.to_lowercase()));
+        }
+    }
+    let conversion = spec
+        .entry("conversion")
+        .or_insert_with(|| json!({"strategy": "None"}));
+    if conversion.is_null() {
+        *conversion = json!({"strategy": "None"});
+    }
+}
+
+/// What is wrong with a definition.
+pub(crate) fn validate(object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let group = text(object, "/spec/group");
+    let plural = text(object, "/spec/names/plural");
+    let name = meta::name(object);
+    let wanted = format!("{plural}.{group}");
+    if name != wanted {
+        errors.push(FieldError::invalid_str(
+            "metadata.name",
+            name,
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
+    }
+    if group.is_empty() {
+        errors.push(FieldError::required("spec.group", ""));
+    } else {
+        for why in names::subdomain_errors(group) {
+            errors.push(FieldError::invalid_str("spec.group", group, why));
+        }
+        if !group.contains('.') {
+            errors.push(FieldError::invalid_str(
+                "spec.group",
+                group,
+                "should be a domain with at least one dot",
+            ));
+        }
+    }
+    match text(object, "/spec/scope") {
+        "Namespaced" | "Cluster" => {}
+        "" => errors.push(FieldError::required("spec.scope", "")),
+        other => errors.push(FieldError::not_supported(
+            "spec.scope",
+            &Value::from(other),
+            &["Cluster", "Namespaced"].map(str::to_owned),
+        )),
+    }
+    for key in ["plural", "singular", "kind", "listKind"] {
+        let value = text(object, &format!("/spec/names/{key}"));
+        let field = format!("spec.names.{key}");
+        if value.is_empty() {
+            errors.push(FieldError::required(field, ""));
+            continue;
+        }
+        let checked = value.to_lowercase();
+        for why in names::dns1035_errors(&checked) {
+            errors.push(FieldError::invalid_str(&field, value, why));
+        }
+    }
+    let versions = list(object, "/spec/versions");
+    if versions.is_empty() {
+        errors.push(FieldError::required("spec.versions", ""));
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for (i, version) in versions.iter().enumerate() {
+        let at = |key: &str| format!("spec.versions[{i}].{key}");
+        let name = text(version, "/name");
+        for why in names::dns1035_errors(name) {
+            errors.push(FieldError::invalid_str(at("name"), name, why));
+        }
+        if seen.contains(&name) {
+            errors.push(FieldError::invalid_str(
+                "spec.versions",
+                name,
+                "must contain unique version names",
+            ));
+        }
+        seen.push(name);
+        match version.pointer("/schema/openAPIV3Schema") {
+            None | Some(Value::Null) => errors.push(FieldError::required(
+                at("schema.openAPIV3Schema"),
+                "schemas are required",
+            )),
+            Some(schema) => {
+                if let Err(why) = Schema::parse(schema) {
+                    errors.push(FieldError::invalid_str(
+                        at("schema.openAPIV3Schema"),
+                        "",
+                        why,
+                    ));
+                } else {
+                    structural(schema, &at("schema.openAPIV3Schema"), true, &mut errors, 0);
+                }
+            }
+        }
+    }
+    let storage = versions.iter().filter(|v| flag(v, "/storage")).count();
+    if !versions.is_empty() && storage != 1 {
+        errors.push(FieldError::invalid(
+            "spec.versions",
+            &Value::from(versions.to_vec()),
+            "must have exactly one version marked as storage version",
+        ));
+    }
+    errors
+}
+
+/// The rules that make a schema structural.
+fn structural(schema: &Value, at: &str, root: bool, errors: &mut Vec<FieldError>, depth: usize) {
+    if depth > 64 {
+        return;
+    }
+    let int_or_string = flag(schema, "/x-kubernetes-int-or-string");
+    let preserve = flag(schema, "/x-kubernetes-preserve-unknown-fields");
+    let kind = text(schema, "/type");
+    if kind.is_empty() && !int_or_string && !preserve {
+        let detail = if root {
+            "must not be empty at the root"
+        } else {
+            "must not be empty for specified object fields"
+        };
+        errors.push(FieldError::required(format!("{at}.type"), detail));
+    } else if root && kind != "object" {
+        errors.push(FieldError::invalid_str(
+            format!("{at}.type"),
+            kind,
+            "must be object at the root",
+        ));
+    }
+    if kind == "array" && schema.get("items").is_none_or(Value::is_null) {
+        errors.push(FieldError::required(
+            format!("{at}.items"),
+            "must be specified",
+        ));
+    }
+    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
+        && let Err(why) = regex::Regex::new(pattern)
+    {
+        errors.push(FieldError::invalid_str(
+            format!("{at}.pattern"),
+            pattern,
+            format!("must be a valid regular expression, but isn't: {why}"),
+        ));
+    }
+    if let Some(Value::Object(properties)) = schema.get("properties") {
+        if schema
+            .get("additionalProperties")
+            .is_some_and(|a| !a.is_null())
+        {
+            errors.push(FieldError::forbidden(
+                format!("{at}.additionalProperties"),
+                "additionalProperties and properties are mutual exclusive",
+            ));
+        }
+        for (key, property) in properties {
+            structural(
+                property,
+                &format!("{at}.properties[{key}]"),
+                false,
+                errors,
+                depth + 1,
+            );
+        }
+    }
+    if let Some(items @ Value::Object(_)) = schema.get("items") {
+        structural(items, &format!("{at}.items"), false, errors, depth + 1);
+    }
+    if let Some(more @ Value::Object(_)) = schema.get("additionalProperties") {
+        structural(
+            more,
+            &format!("{at}.additionalProperties"),
+            false,
+            errors,
+            depth + 1,
+        );
+    }
+}
+
+/// What must not change once a definition is established.
+pub(crate) fn validate_change(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for key in ["group", "scope", "names/kind", "names/plural"] {
+        let pointer = format!("/spec/{key}");
+        let (before, after) = (text(old, &pointer), text(new, &pointer));
+        if before != after {
+            errors.push(FieldError::invalid_str(
+                format!("spec.{}", key.replace('/', ".")),
+                after,
+                "field is immutable",
+            ));
+        }
+    }
+    for (i, stored) in list(new, "/status/storedVersions").iter().enumerate() {
+        let known = list(new, "/spec/versions")
+            .iter()
+            .any(|v| v.get("name") == Some(stored));
+        if !known {
+            errors.push(FieldError::invalid(
+                format!("status.storedVersions[{i}]"),
+                stored,
+                "missing from spec.versions; v1 must be present in spec.versions since it is listed in status.storedVersions"
+                    .replace("v1", stored.as_str().unwrap_or_default()),
+            ));
+        }
+    }
+    errors
+}
+
+/// Gives a definition its status: names accepted and established at once,
+/// or the reason why not.
+pub(crate) fn establish(state: &State, object: &mut Value, now: &str) -> Result<(), Failure> {
+    let group = text(object, "/spec/group").to_owned();
+    let plural = text(object, "/spec/names/plural").to_owned();
+    let conflict = conflicting_names(state, object, &group, &plural);
+    let accepted = conflict.is_none();
+    let was_established = list(object, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == "Established" && text(c, "/status") == "True");
+    let mut conditions: Vec<Value> = list(object, "/status/conditions").to_vec();
+    let mut set = |kind: &str, status: &str, reason: &str, message: &str| {
+        let fresh = json!({"type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": now});
+        match conditions.iter_mut().find(|c| text(c, "/type") == kind) {
+            Some(known) if text(known, "/status") == status => {
+                known["reason"] = Value::from(reason);
+                known["message"] = Value::from(message);
+            }
+            Some(known) => *known = fresh,
+            None => conditions.push(fresh),
+        }
+    };
+    match &conflict {
+        None => {
+            set("NamesAccepted", "True", "NoConflicts", "no conflicts found");
+            set(
+                "Established",
+                "True",
+                "InitialNamesAccepted",
+                "the initial names have been accepted",
+            );
+        }
+        Some((reason, message)) => {
+            set("NamesAccepted", "False", reason, message);
+            if !was_established {
+                set(
+                    "Established",
+                    "False",
+                    "NotAccepted",
+                    "not all names are accepted",
+                );
+            }
+        }
+    }
+    let storage = list(object, "/spec/versions")
+        .iter()
+        .find(|v| flag(v, "/storage"))
+        .map(|v| text(v, "/name").to_owned())
+        .unwrap_or_default();
+    let mut stored_versions: Vec<Value> = list(object, "/status/storedVersions").to_vec();
+    if !storage.is_empty() && !stored_versions.iter().any(|v| *v == storage.as_str()) {
+        stored_versions.push(Value::String(storage));
+    }
+    let names = if accepted {
+        object.pointer("/spec/names").cloned().unwrap_or_default()
+    } else {
+        json!({"plural": "", "kind": ""})
+    };
+    object["status"] = json!({
+        "acceptedNames": names,
+        "conditions": conditions,
+        "storedVersions": stored_versions,
+    });
+    Ok(())
+}
+
+fn conflicting_names(
+    state: &State,
+    object: &Value,
+    group: &str,
+    plural: &str,
+) -> Option<(String, String)> {
+    let versions: Vec<String> = state
+        .registry
+        .groups()
+        .filter(|(g, _)| *g == group)
+        .flat_map(|(_, versions)| versions.clone())
+        .collect();
+    let wanted = [
+        ("SingularConflict", text(object, "/spec/names/singular")),
+        ("KindConflict", text(object, "/spec/names/kind")),
+        ("ListKindConflict", text(object, "/spec/names/listKind")),
+    ];
+    for version in &versions {
+        for other in state.registry.of_version(group, version) {
+            if other.plural == plural {
+                continue;
+            }
+            let taken = [&other.singular, &other.kind, &other.list_kind];
+            for ((reason, name), taken) in wanted.iter().zip(taken) {
+                if *name == taken.as_str() {
+                    return Some((
+                        (*reason).to_owned(),
+                        format!("{} is already in use", crate::quote::quote(name)),
+                    ));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The condition of a definition that is being deleted.
+pub(crate) fn mark_terminating(object: &mut Value, now: &str) {
+    let mut conditions: Vec<Value> = list(object, "/status/conditions").to_vec();
+    if !conditions.iter().any(|c| text(c, "/type") == "Terminating") {
+        conditions.push(
+            json!({"type": "Terminating", "status": "True", "reason": "InstanceDeletionInProgress",
+            "message": "CustomResource deletion is in progress", "lastTransitionTime": now}),
+        );
+    }
+    object["status"]["conditions"] = Value::from(conditions);
+}
+
+/// Whether the definition of a resource is being deleted.
+pub(crate) fn is_terminating(state: &State, resource: &Resource) -> bool {
+    let name = format!("{}.{}", resource.table.plural, resource.table.group);
+    state
+        .get(&table(), &name)
+        .is_some_and(|definition| definition.terminating)
+}
+
+/// Serves what a stored definition defines, in place of what it defined before.
+pub(crate) fn register(state: &mut State, stored: &Stored) -> Result<(), Failure> {
+    let object = stored.parse();
+    let established = list(&object, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == "Established" && text(c, "/status") == "True");
+    if !established {
+        return Ok(());
+    }
+    let group = text(&object, "/spec/group").to_owned();
+    let plural = text(&object, "/spec/names/plural").to_owned();
+    let key = TableKey {
+        group: group.clone(),
+        plural: plural.clone(),
+    };
+    // A write that leaves the spec alone must not end watches.
+    let spec = object.get("spec").cloned().unwrap_or_default();
+    let fingerprint = spec.to_string();
+    if state.definitions.get(&key) == Some(&fingerprint) {
+        return Ok(());
+    }
+    let changed = state.definitions.insert(key.clone(), fingerprint).is_some();
+    let epoch = state.next_epoch;
+    state.next_epoch += 1;
+    state.registry.remove(&group, &plural);
+    for resource in resources(&object, epoch)? {
+        state.registry.add(resource);
+    }
+    if changed {
+        state.store.table(&key).end_watches();
+    }
+    Ok(())
+}
+
+/// Serves a deleted definition's resources no longer.
+pub(crate) fn unregister(state: &mut State, stored: &Stored) {
+    let object = stored.parse();
+    let key = TableKey {
+        group: text(&object, "/spec/group").to_owned(),
+        plural: text(&object, "/spec/names/plural").to_owned(),
+    };
+    state.registry.remove(&key.group, &key.plural);
+    state.definitions.remove(&key);
+    state.store.drop_table(&key);
+}
+
+fn resources(object: &Value, epoch: u64) -> Result<Vec<Resource>, Failure> {
+    let names = |key: &str| -> Vec<String> {
+        list(object, &format!("/spec/names/{key}"))
+            .iter()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
+    };
+    let group = text(object, "/spec/group");
+    let plural = text(object, "/spec/names/plural");
+    let kind = text(object, "/spec/names/kind");
+    let versions = list(object, "/spec/versions");
+    let storage_version = versions
+        .iter()
+        .find(|v| flag(v, "/storage"))
+        .map(|v| text(v, "/name").to_owned())
+        .unwrap_or_default();
+    let mut all = Vec::new();
+    for version in versions.iter().filter(|v| flag(v, "/served")) {
+        let schema = version
+            .pointer("/schema/openAPIV3Schema")
+            .map(Schema::parse)
+            .transpose()
+            .map_err(|why| Failure::internal(&why))?;
+        let name = text(version, "/name");
+        let deprecation = flag(version, "/deprecated").then(|| {
+            let given = text(version, "/deprecationWarning");
+            if given.is_empty() {
+                format!("{group}/{name} {kind} is deprecated")
+            } else {
+                given.to_owned()
+            }
+        });
+        let scale = version.pointer("/subresources/scale").map(|s| ScalePaths {
+            spec_replicas: text(s, "/specReplicasPath").to_owned(),
+            status_replicas: text(s, "/statusReplicasPath").to_owned(),
+            label_selector: s
+                .get("labelSelectorPath")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        });
+        all.push(Resource {
+            group: group.to_owned(),
+            version: name.to_owned(),
+            plural: plural.to_owned(),
+            singular: text(object, "/spec/names/singular").to_owned(),
+            kind: kind.to_owned(),
+            list_kind: text(object, "/spec/names/listKind").to_owned(),
+            short_names: names("shortNames"),
+            categories: names("categories"),
+            namespaced: text(object, "/spec/scope") == "Namespaced",
+            behaviour: Kind::Custom,
+            has_status: version.pointer("/subresources/status").is_some(),
+            scale,
+            schema: schema.map(std::sync::Arc::new),
+            columns: list(version, "/additionalPrinterColumns")
+                .iter()
+                .map(|c| Column {
+                    name: text(c, "/name").to_owned(),
+                    kind: text(c, "/type").to_owned(),
+                    format: text(c, "/format").to_owned(),
+                    description: text(c, "/description").to_owned(),
+                    priority: c
+                        .get("priority")
+                        .and_then(Value::as_i64)
+                        .unwrap_or_default(),
+                    path: text(c, "/jsonPath").to_owned(),
+                })
+                .collect(),
+            selectable: list(version, "/selectableFields")
+                .iter()
+                .map(|f| text(f, "/jsonPath").trim_start_matches('.').to_owned())
+                .collect(),
+            storage_version: storage_version.clone(),
+            table: TableKey {
+                group: group.to_owned(),
+                plural: plural.to_owned(),
+            },
+            epoch,
+            deprecation,
+            foreign_conversion: text(object, "/spec/conversion/strategy") == "Webhook",
+        });
+    }
+    Ok(all)
+}

@@ -1,0 +1,156 @@
+//! Reading JSON as the server does: like `serde_json`, but remembering keys
+//! that occur twice, for strict field validation.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Reads one JSON value; also returns the paths of keys that came twice.
+pub(crate) fn parse(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
+    let duplicates = RefCell::new(Vec::new());
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Seed {
+        path: None,
+        duplicates: &duplicates,
+    }
+    .deserialize(&mut reader)?;
+    reader.end()?;
+    Ok((value, duplicates.into_inner()))
+}
+
+/// A path to the value being read, as a list from the inside out: building
+/// texts for every key would cost more than the parsing.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(parent) = self.parent {
+            parent.fmt(f)?;
+        }
+        match self.step {
+            Step::Key(key) if self.parent.is_some() => write!(f, ".{key}"),
+            Step::Key(key) => f.write_str(key),
+            Step::Index(i) => write!(f, "[{i}]"),
+        }
+    }
+}
+
+struct Seed<'a> {
+    path: Option<&'a Path<'a>>,
+    duplicates: &'a RefCell<Vec<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(Value::Bool(v))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        // Go reads what does not fit an int64 as a float64.
+        Ok(match i64::try_from(v) {
+            Ok(v) => v.into(),
+            Err(_) => (v as f64).into(),
+        })
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(v).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::String(v.to_owned()))
+    }
+
+    fn visit_string<E>(self, v: String) -> Result<Value, E> {
+        Ok(Value::String(v))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        loop {
+            let path = Path {
+                parent: self.path,
+                step: Step::Index(items.len()),
+            };
+            match seq.next_element_seed(Seed {
+                path: Some(&path),
+                duplicates: self.duplicates,
+            })? {
+                Some(item) => items.push(item),
+                None => return Ok(Value::Array(items)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let path = Path {
+                parent: self.path,
+                step: Step::Key(&key),
+            };
+            let value = map.next_value_seed(Seed {
+                path: Some(&path),
+                duplicates: self.duplicates,
+            })?;
+            if members.contains_key(&key) {
+                self.duplicates.borrow_mut().push(path.to_string());
+            }
+            members.insert(key, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_come_twice_are_named_with_their_path() {
+        let (value, twice) =
+            parse(br#"{"spec":{"l":[{"a":1,"a":2}],"b":1,"b":3}}"#).expect("valid");
+        assert_eq!(value["spec"]["b"], 3);
+        assert_eq!(twice, ["spec.l[0].a", "spec.b"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_not_a_crash() {
+        let deep = "[".repeat(100_000);
+        assert!(parse(deep.as_bytes()).is_err());
+    }
+}

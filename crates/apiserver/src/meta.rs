@@ -1,0 +1,502 @@
+//! `metadata` of an object: typed look into the JSON, and the rules that hold
+//! for every kind (`apimachinery/pkg/api/validation/objectmeta.go`).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::names;
+use crate::status::FieldError;
+
+/// `metadata` of `object`, made if missing or not an object.
+pub(crate) fn of_mut(object: &mut Value) -> &mut Map<String, Value> {
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    let Value::Object(map) = object else {
+        unreachable!("made an object just above")
+    };
+    let meta = map
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()));
+    if !meta.is_object() {
+        *meta = Value::Object(Map::new());
+    }
+    let Value::Object(meta) = meta else {
+        unreachable!("made an object just above")
+    };
+    meta
+}
+
+pub(crate) fn get<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
+    object.get("metadata")?.get(key)
+}
+
+pub(crate) fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+    get(object, key).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(crate) fn name(object: &Value) -> &str {
+    text(object, "name")
+}
+
+pub(crate) fn generation(object: &Value) -> i64 {
+    get(object, "generation")
+        .and_then(Value::as_i64)
+        .unwrap_or_default()
+}
+
+pub(crate) fn finalizers(object: &Value) -> Vec<String> {
+    get(object, "finalizers")
+        .and_then(Value::as_array)
+        .map(|all| {
+            all.iter()
+                .filter_map(|v| v.as_str().map(str::to_owned))
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+pub(crate) fn is_terminating(object: &Value) -> bool {
+    get(object, "deletionTimestamp").is_some_and(|v| !v.is_null())
+}
+
+pub(crate) fn labels(object: &Value) -> Option<BTreeMap<String, String>> {
+    let labels = get(object, "labels")?.as_object()?;
+    if labels.is_empty() {
+        return None;
+    }
+    Some(
+        labels
+            .iter()
+            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+            .collect(),
+    )
+}
+
+pub(crate) fn owner_uids(object: &Value) -> Vec<String> {
+    get(object, "ownerReferences")
+        .and_then(Value::as_array)
+        .map(|all| {
+            all.iter()
+                .filter_map(|o| o.get("uid")?.as_str().map(str::to_owned))
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// Sets a member of `metadata`, or removes it when there is nothing to set.
+pub(crate) fn set(object: &mut Value, key: &str, value: Option<Value>) {
+    let meta = of_mut(object);
+    match value {
+        Some(value) => {
+            meta.insert(key.to_owned(), value);
+        }
+        None => {
+            meta.remove(key);
+        }
+    }
+}
+
+/// Members of `metadata`, with the type that Go decodes them into.
+const MEMBERS: &[(&str, Member)] = &[
+    ("name", Member::Text),
+    ("generateName", Member::Text),
+    ("namespace", Member::Text),
+    ("selfLink", Member::Text),
+    ("uid", Member::Text),
+    ("resourceVersion", Member::Text),
+    ("generation", Member::Integer),
+    ("creationTimestamp", Member::Time),
+    ("deletionTimestamp", Member::Time),
+    ("deletionGracePeriodSeconds", Member::Integer),
+    ("labels", Member::Texts),
+    ("annotations", Member::Texts),
+    ("ownerReferences", Member::Owners),
+    ("finalizers", Member::List),
+    ("managedFields", Member::Managers),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Member {
+    Text,
+    Integer,
+    Time,
+    Texts,
+    List,
+    Owners,
+    Managers,
+}
+
+const OWNER_MEMBERS: [&str; 6] = [
+    "apiVersion",
+    "kind",
+    "name",
+    "uid",
+    "controller",
+    "blockOwnerDeletion",
+];
+
+/// Brings `metadata` into the form that Go's decoder would give it: unknown
+/// and empty members removed, nulls dropped. Returns the unknown members, or
+/// what could not be decoded.
+pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    match object.get("metadata") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(_)) => {}
+        Some(other) => {
+            return Err(format!(
+                "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata of type v1.ObjectMeta",
+                go_kind(other)
+            ));
+        }
+    }
+    let meta = of_mut(object);
+    let keys: Vec<String> = meta.keys().cloned().collect();
+    for key in keys {
+        let Some((_, member)) = MEMBERS.iter().find(|(name, _)| *name == key) else {
+            meta.remove(&key);
+            unknown.push(format!("metadata.{key}"));
+            continue;
+        };
+        let Some(value) = meta.get_mut(&key) else {
+            continue;
+        };
+        let drop = match (member, &mut *value) {
+            (_, Value::Null) => true,
+            (Member::Text, Value::String(s)) => s.is_empty(),
+            (Member::Time, Value::String(s)) => {
+                let Ok(time) = s.parse::<jiff::Timestamp>() else {
+                    return Err(format!(
+                        "parsing time {} as \"2006-01-02T15:04:05Z07:00\": cannot parse {} as \"2006\"",
+                        crate::quote::quote(s),
+                        crate::quote::quote(s)
+                    ));
+                };
+                *s = crate::clock::rfc3339(time);
+                false
+            }
+            (Member::Integer, Value::Number(n)) if n.is_i64() || n.is_u64() => {
+                key == "generation" && n.as_i64() == Some(0)
+            }
+            (Member::Texts, Value::Object(map)) => {
+                for (_, value) in map.iter_mut() {
+                    match value {
+                        Value::String(_) => {}
+                        Value::Null => *value = Value::String(String::new()),
+                        other => return Err(wrong(&key, other, "string")),
+                    }
+                }
+                map.is_empty()
+            }
+            (Member::List, Value::Array(list)) => {
+                if let Some(bad) = list.iter().find(|v| !v.is_string()) {
+                    return Err(wrong(&key, bad, "string"));
+                }
+                list.is_empty()
+            }
+            (Member::Owners, Value::Array(list)) => {
+                for (i, owner) in list.iter_mut().enumerate() {
+                    let Value::Object(owner) = owner else {
+                        return Err(wrong(&key, owner, "v1.OwnerReference"));
+                    };
+                    owner.retain(|name, value| {
+                        let known = OWNER_MEMBERS.contains(&name.as_str());
+                        if !known {
+                            unknown.push(format!("metadata.ownerReferences[{i}].{name}"));
+                        }
+                        known && !value.is_null()
+                    });
+                    for name in ["apiVersion", "kind", "name", "uid"] {
+                        match owner.get(name) {
+                            Some(Value::String(_)) => {}
+                            None => {
+                                owner.insert(name.to_owned(), Value::String(String::new()));
+                            }
+                            Some(other) => {
+                                return Err(wrong(
+                                    &format!("ownerReferences.{name}"),
+                                    other,
+                                    "string",
+                                ));
+                            }
+                        }
+                    }
+                    for name in ["controller", "blockOwnerDeletion"] {
+                        if let Some(other) = owner.get(name).filter(|v| !v.is_boolean()) {
+                            return Err(wrong(&format!("ownerReferences.{name}"), other, "bool"));
+                        }
+                    }
+                }
+                list.is_empty()
+            }
+            (Member::Managers, Value::Array(list)) => {
+                if let Some(bad) = list.iter().find(|v| !v.is_object()) {
+                    return Err(wrong(&key, bad, "v1.ManagedFieldsEntry"));
+                }
+                false
+            }
+            (member, other) => {
+                return Err(wrong(
+                    &key,
+                    other,
+                    match member {
+                        Member::Text => "string",
+                        Member::Integer => "int64",
+                        Member::Time => "string",
+                        Member::Texts => "map[string]string",
+                        Member::List => "[]string",
+                        Member::Owners => "[]v1.OwnerReference",
+                        Member::Managers => "[]v1.ManagedFieldsEntry",
+                    },
+                ));
+            }
+        };
+        if drop {
+            meta.remove(&key);
+        }
+    }
+    Ok(unknown)
+}
+
+fn wrong(key: &str, value: &Value, wanted: &str) -> String {
+    format!(
+        "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata.{key} of type {wanted}",
+        go_kind(value)
+    )
+}
+
+/// The word that Go's decoder uses for a JSON value.
+pub(crate) fn go_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// Which rule the name of a kind follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameRule {
+    Subdomain,
+    Label,
+    PathSegment,
+}
+
+impl NameRule {
+    pub(crate) fn errors(self, name: &str, prefix: bool) -> Vec<String> {
+        // A prefix may end in a dash: the suffix follows.
+        let masked;
+        let checked = if prefix && name.len() > 1 && name.ends_with('-') {
+            masked = format!("{}a", &name[..name.len() - 1]);
+            masked.as_str()
+        } else {
+            name
+        };
+        match self {
+            Self::Subdomain => names::subdomain_errors(checked),
+            Self::Label => names::label_errors(checked),
+            Self::PathSegment => names::path_segment_errors(name),
+        }
+    }
+}
+
+/// Checks `metadata` of an object that is created, or any object's names.
+pub(crate) fn validate(object: &Value, namespaced: bool, rule: NameRule) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let generate = text(object, "generateName");
+    if !generate.is_empty() {
+        for why in rule.errors(generate, true) {
+            errors.push(FieldError::invalid_str(
+                "metadata.generateName",
+                generate,
+                why,
+            ));
+        }
+    }
+    let name = name(object);
+    if name.is_empty() {
+        errors.push(FieldError::required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
+    } else {
+        for why in rule.errors(name, false) {
+            errors.push(FieldError::invalid_str("metadata.name", name, why));
+        }
+    }
+    let namespace = text(object, "namespace");
+    if namespaced {
+        if namespace.is_empty() {
+            errors.push(FieldError::required("metadata.namespace", ""));
+        } else {
+            for why in names::label_errors(namespace) {
+                errors.push(FieldError::invalid_str(
+                    "metadata.namespace",
+                    namespace,
+                    why,
+                ));
+            }
+        }
+    } else if !namespace.is_empty() {
+        errors.push(FieldError::forbidden(
+            "metadata.namespace",
+            "not allowed on this type",
+        ));
+    }
+    if generation(object) < 0 {
+        errors.push(FieldError::invalid(
+            "metadata.generation",
+            &Value::from(generation(object)),
+            "must be greater than or equal to 0",
+        ));
+    }
+    labels_and_owners(object, &mut errors);
+    let finalizers = finalizers(object);
+    for finalizer in &finalizers {
+        for why in names::qualified_errors(finalizer) {
+            errors.push(FieldError::invalid_str(
+                "metadata.finalizers",
+                finalizer,
+                why,
+            ));
+        }
+    }
+    if finalizers.iter().any(|f| f == "orphan")
+        && finalizers.iter().any(|f| f == "foregroundDeletion")
+    {
+        errors.push(FieldError::invalid(
+            "metadata.finalizers",
+            &Value::from(finalizers),
+            "finalizer orphan and foregroundDeletion cannot be both set",
+        ));
+    }
+    errors
+}
+
+fn labels_and_owners(object: &Value, errors: &mut Vec<FieldError>) {
+    if let Some(Value::Object(labels)) = get(object, "labels") {
+        for (key, value) in labels {
+            for why in names::qualified_errors(key) {
+                errors.push(FieldError::invalid_str("metadata.labels", key, why));
+            }
+            let value = value.as_str().unwrap_or_default();
+            for why in names::label_value_errors(value) {
+                errors.push(FieldError::invalid_str("metadata.labels", value, why));
+            }
+        }
+    }
+    if let Some(Value::Object(annotations)) = get(object, "annotations") {
+        let mut size = 0;
+        for (key, value) in annotations {
+            size += key.len() + value.as_str().unwrap_or_default().len();
+            for why in names::qualified_errors(&key.to_lowercase()) {
+                errors.push(FieldError::invalid_str("metadata.annotations", key, why));
+            }
+        }
+        if size > 256 * 1024 {
+            errors.push(FieldError::too_long("metadata.annotations", 256 * 1024));
+        }
+    }
+    let Some(Value::Array(owners)) = get(object, "ownerReferences") else {
+        return;
+    };
+    let mut controller: Option<String> = None;
+    for owner in owners {
+        let member = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
+        let path = |key: &str| format!("metadata.ownerReferences.{key}");
+        let api_version = member("apiVersion");
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        if version.is_empty() || api_version.matches('/').count() > 1 {
+            errors.push(FieldError::invalid_str(
+                path("apiVersion"),
+                api_version,
+                "version must not be empty",
+            ));
+        }
+        for key in ["kind", "name", "uid"] {
+            if member(key).is_empty() {
+                errors.push(FieldError::invalid_str(path(key), "", "must not be empty"));
+            }
+        }
+        if api_version == "v1" && member("kind") == "Event" {
+            errors.push(FieldError::invalid(
+                "metadata.ownerReferences",
+                owner,
+                "/v1, Kind=Event is disallowed from being an owner",
+            ));
+        }
+        if owner.get("controller") == Some(&Value::Bool(true)) {
+            let this = format!("{}/{}", member("kind"), member("name"));
+            match &controller {
+                Some(first) => errors.push(FieldError::invalid(
+                    "metadata.ownerReferences",
+                    &Value::Array(owners.clone()),
+                    format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                    ),
+                )),
+                None => controller = Some(this),
+            }
+        }
+    }
+}
+
+/// Checks what an update does to `metadata`.
+pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if is_terminating(old) {
+        let before = finalizers(old);
+        let mut added: Vec<String> = finalizers(new)
+            .into_iter()
+            .filter(|f| !before.contains(f))
+            .collect();
+        added.sort();
+        if !added.is_empty() {
+            let shown: Vec<String> = added.iter().map(|f| crate::quote::quote(f)).collect();
+            errors.push(FieldError::forbidden(
+                "metadata.finalizers",
+                format!(
+                    "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                    shown.join(", ")
+                ),
+            ));
+        }
+    }
+    if text(new, "resourceVersion").is_empty() {
+        errors.push(FieldError::invalid_str(
+            "metadata.resourceVersion",
+            "",
+            "must be specified for an update",
+        ));
+    }
+    if generation(new) < generation(old) {
+        errors.push(FieldError::invalid(
+            "metadata.generation",
+            &Value::from(generation(new)),
+            "must not be decremented",
+        ));
+    }
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
+        let (before, after) = (get(old, key), get(new, key));
+        if before != after {
+            errors.push(FieldError::invalid(
+                format!("metadata.{key}"),
+                after.unwrap_or(&Value::Null),
+                "field is immutable",
+            ));
+        }
+    }
+    errors
+}

@@ -1,0 +1,204 @@
+//! OpenAPI documents of what is served, made from the definitions' schemas.
+
+use serde_json::{Map, Value, json};
+
+use crate::reply::Reply;
+use crate::request::Call;
+use crate::resource::{Resource, text};
+use crate::route::Route;
+use crate::server::State;
+use crate::status::Failure;
+
+pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
+    let state = call.server.state();
+    match route {
+        Route::OpenApiV3Index => {
+            let mut paths = Map::new();
+            for (group, versions) in state.registry.groups() {
+                for version in versions {
+                    let path = if group.is_empty() {
+                        format!("api/{version}")
+                    } else {
+                        format!("apis/{group}/{version}")
+                    };
+                    let url = format!("/openapi/v3/{path}?hash={:016X}", state.next_epoch);
+                    paths.insert(path, json!({"serverRelativeURL": url}));
+                }
+            }
+            Ok(Reply::value(200, &json!({"paths": paths})))
+        }
+        Route::OpenApiV3(group, version) => {
+            if !state.registry.serves(group, version) {
+                return Err(Failure::path_not_found());
+            }
+            let mut schemas = Map::new();
+            for resource in state.registry.of_version(group, version) {
+                schemas.insert(
+                    component(resource),
+                    schema(&state, resource, "#/components/schemas/"),
+                );
+            }
+            let mut paths = Map::new();
+            for resource in state.registry.of_version(group, version) {
+                path_items(resource, true, &mut paths);
+            }
+            Ok(Reply::value(
+                200,
+                &json!({
+                    "openapi": "3.0.0",
+                    "info": {"title": "Kubernetes", "version": crate::discovery::VERSION},
+                    "paths": paths,
+                    "components": {"schemas": schemas},
+                }),
+            ))
+        }
+        Route::OpenApiV2 => {
+            if let Some(media) = call.accept.first_media()
+                && media.contains("protobuf")
+                && !call.accept.takes_json()
+            {
+                return Err(Failure::not_acceptable(&["application/json"]));
+            }
+            let mut definitions = Map::new();
+            let mut paths = Map::new();
+            for resource in state.registry.all() {
+                definitions.insert(
+                    component(&resource),
+                    schema(&state, &resource, "#/definitions/"),
+                );
+                path_items(&resource, false, &mut paths);
+            }
+            Ok(Reply::value(
+                200,
+                &json!({
+                    "swagger": "2.0",
+                    "info": {"title": "Kubernetes", "version": crate::discovery::VERSION},
+                    "paths": paths,
+                    "definitions": definitions,
+                }),
+            ))
+        }
+        _ => Err(Failure::path_not_found()),
+    }
+}
+
+/// `io.longhorn.v1beta2.BackingImage`: the group's parts in reverse.
+fn component(resource: &Resource) -> String {
+    let group = if resource.group.is_empty() {
+        "io.k8s.api.core".to_owned()
+    } else {
+        resource.group.rsplit('.').collect::<Vec<_>>().join(".")
+    };
+    format!("{group}.{}.{}", resource.version, resource.kind)
+}
+
+fn schema(state: &State, resource: &Resource, _refs: &str) -> Value {
+    let name = format!("{}.{}", resource.table.plural, resource.table.group);
+    let mut schema = if resource.is_custom() {
+        state
+            .get(&crate::crd::table(), &name)
+            .map(|stored| stored.parse())
+            .and_then(|definition| {
+                definition
+                    .pointer("/spec/versions")?
+                    .as_array()?
+                    .iter()
+                    .find(|v| text(v, "/name") == resource.version)?
+                    .pointer("/schema/openAPIV3Schema")
+                    .cloned()
+            })
+            .unwrap_or_else(|| json!({"type": "object"}))
+    } else {
+        crate::core_rules::openapi(resource.behaviour)
+    };
+    for (key, about) in [
+        (
+            "apiVersion",
+            "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+        ),
+        (
+            "kind",
+            "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+        ),
+    ] {
+        schema["properties"][key] = json!({"type": "string", "description": about});
+    }
+    schema["properties"]["metadata"] = json!({
+        "type": "object",
+        "description": "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+        "properties": {
+            "name": {"type": "string"}, "generateName": {"type": "string"}, "namespace": {"type": "string"},
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+            "finalizers": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"},
+            "resourceVersion": {"type": "string"}, "uid": {"type": "string"},
+            "generation": {"type": "integer", "format": "int64"},
+            "creationTimestamp": {"type": "string", "format": "date-time"},
+            "deletionTimestamp": {"type": "string", "format": "date-time"},
+            "deletionGracePeriodSeconds": {"type": "integer", "format": "int64"},
+            "selfLink": {"type": "string"},
+            "ownerReferences": {"type": "array", "items": {"type": "object", "properties": {
+                "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "name": {"type": "string"},
+                "uid": {"type": "string"}, "controller": {"type": "boolean"},
+                "blockOwnerDeletion": {"type": "boolean"}}},
+                "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
+                "x-kubernetes-patch-merge-key": "uid", "x-kubernetes-patch-strategy": "merge"},
+            "managedFields": {"type": "array", "items": {"type": "object"}},
+        },
+    });
+    schema["x-kubernetes-group-version-kind"] = json!([{
+        "group": resource.group, "version": resource.version, "kind": resource.kind,
+    }]);
+    schema
+}
+
+/// The paths of a resource, with the parameters that kubectl looks for.
+fn path_items(resource: &Resource, v3: bool, paths: &mut Map<String, Value>) {
+    let base = if resource.group.is_empty() {
+        format!("/api/{}", resource.version)
+    } else {
+        format!("/apis/{}/{}", resource.group, resource.version)
+    };
+    let collection = if resource.namespaced {
+        format!("{base}/namespaces/{{namespace}}/{}", resource.plural)
+    } else {
+        format!("{base}/{}", resource.plural)
+    };
+    let gvk = json!({"group": resource.group, "version": resource.version, "kind": resource.kind});
+    let parameter = |name: &str| {
+        if v3 {
+            json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}})
+        } else {
+            json!({"name": name, "in": "query", "type": "string", "uniqueItems": true})
+        }
+    };
+    let operation = |action: &str, parameters: &[&str]| {
+        let answer = if v3 {
+            json!({"200": {"description": "OK", "content": {"application/json": {"schema":
+                {"$ref": format!("#/components/schemas/{}", component(resource))}}}}})
+        } else {
+            json!({"200": {"description": "OK", "schema": {"$ref": format!("#/definitions/{}", component(resource))}}})
+        };
+        json!({
+            "x-kubernetes-action": action,
+            "x-kubernetes-group-version-kind": gvk,
+            "parameters": parameters.iter().map(|p| parameter(p)).collect::<Vec<_>>(),
+            "responses": answer,
+        })
+    };
+    let writes = ["dryRun", "fieldManager", "fieldValidation"];
+    paths.insert(
+        collection.clone(),
+        json!({"get": operation("list", &[]), "post": operation("post", &writes),
+            "delete": operation("deletecollection", &["dryRun"])}),
+    );
+    paths.insert(
+        format!("{collection}/{{name}}"),
+        json!({
+            "get": operation("get", &[]),
+            "put": operation("put", &writes),
+            "patch": operation("patch", &["dryRun", "fieldManager", "fieldValidation", "force"]),
+            "delete": operation("delete", &["dryRun"]),
+        }),
+    );
+}

@@ -1,0 +1,335 @@
+//! One request: its parts, the checks that come before anything is done, and
+//! the choice of the handler.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use http::{Method, header, request::Parts};
+use hyper::body::Body;
+use serde_json::Value;
+
+use crate::admission::UserInfo;
+use crate::negotiate::Accept;
+use crate::reply::Reply;
+use crate::resource::Resource;
+use crate::route::{Query, ResourcePath, Route};
+use crate::server::ApiServer;
+use crate::status::Failure;
+
+/// Bodies above this are refused, as by the real server.
+pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// A request without its body.
+pub(crate) struct Call {
+    pub(crate) server: ApiServer,
+    pub(crate) method: Method,
+    pub(crate) route: Route,
+    pub(crate) query: Query,
+    pub(crate) user: Arc<UserInfo>,
+    pub(crate) accept: Accept,
+    pub(crate) content_type: String,
+    pub(crate) user_agent: String,
+    pub(crate) if_none_match: Option<String>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        server: ApiServer,
+        head: &Parts,
+        user: Arc<UserInfo>,
+    ) -> Result<Self, Failure> {
+        let text = |name: header::HeaderName| {
+            head.headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Ok(Self {
+            server,
+            method: head.method.clone(),
+            route: crate::route::route(head.uri.path())?,
+            query: Query::parse(head.uri.query()),
+            user,
+            accept: Accept::parse(&text(header::ACCEPT)),
+            content_type: text(header::CONTENT_TYPE),
+            user_agent: text(header::USER_AGENT),
+            if_none_match: head
+                .headers
+                .get(header::IF_NONE_MATCH)
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned),
+            warnings: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// A request that the server makes to itself.
+    pub(crate) fn internal(
+        server: ApiServer,
+        route: Route,
+        query: Query,
+        user: Arc<UserInfo>,
+    ) -> Self {
+        Self {
+            server,
+            method: Method::DELETE,
+            route,
+            query,
+            user,
+            accept: Accept::default(),
+            content_type: String::new(),
+            user_agent: String::new(),
+            if_none_match: None,
+            warnings: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The verb as Kubernetes counts them.
+    pub(crate) fn verb(&self) -> &'static str {
+        let named = matches!(&self.route, Route::Resource(p) if p.name.is_some());
+        let watch =
+            self.query.flag("watch") || matches!(&self.route, Route::Resource(p) if p.watch);
+        match self.method {
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::PATCH => "patch",
+            Method::DELETE if named => "delete",
+            Method::DELETE => "deletecollection",
+            _ if watch => "watch",
+            _ if named => "get",
+            _ => "list",
+        }
+    }
+
+    pub(crate) fn warn(&self, text: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who is recorded in `managedFields`: `fieldManager`, else the program's name.
+    pub(crate) fn manager(&self) -> String {
+        if let Some(manager) = self.query.get("fieldManager") {
+            return manager.to_owned();
+        }
+        let program = self.user_agent.split('/').next().unwrap_or_default();
+        let mut short: String = program.chars().filter(|c| !c.is_control()).collect();
+        while short.len() > 128 {
+            short.pop();
+        }
+        short
+    }
+
+    pub(crate) fn injected_conflict(&self) -> Failure {
+        match &self.route {
+            Route::Resource(path) => Failure::stale(
+                &path.group,
+                &path.plural,
+                path.name.as_deref().unwrap_or_default(),
+            ),
+            _ => Failure::stale("", "", ""),
+        }
+    }
+}
+
+/// The whole body, or 413.
+pub(crate) async fn read_body<B>(body: B) -> Result<Bytes, Failure>
+where
+    B: Body<Data = Bytes>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut whole = BytesMut::new();
+    let mut first: Option<Bytes> = None;
+    loop {
+        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        match frame {
+            None => break,
+            Some(Err(_)) => return Err(Failure::bad_request("unexpected EOF")),
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
+                let so_far = whole.len() + first.as_ref().map_or(0, Bytes::len);
+                if so_far + data.len() > BODY_LIMIT {
+                    return Err(Failure::too_large(BODY_LIMIT));
+                }
+                match (&first, whole.is_empty()) {
+                    (None, true) => first = Some(data),
+                    _ => {
+                        if let Some(first) = first.take() {
+                            whole.extend_from_slice(&first);
+                        }
+                        whole.extend_from_slice(&data);
+                    }
+                }
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+/// Answers a request below a resource.
+pub(crate) async fn resource(
+    call: &Call,
+    path: &ResourcePath,
+    body: Bytes,
+) -> Result<Reply, Failure> {
+    let found = call
+        .server
+        .state()
+        .registry
+        .get(&path.group, &path.version, &path.plural);
+    let Some(resource) = found else {
+        return Err(Failure::path_not_found());
+    };
+    if let Some(text) = &resource.deprecation {
+        call.warn(text.clone());
+    }
+    let result = route_verb(call, path, &resource, body).await;
+    result.map(|mut reply| {
+        reply.warnings = call.take_warnings();
+        reply
+    })
+}
+
+async fn route_verb(
+    call: &Call,
+    path: &ResourcePath,
+    resource: &Arc<Resource>,
+    body: Bytes,
+) -> Result<Reply, Failure> {
+    if resource.namespaced {
+        if path.name.is_some() && path.namespace.is_none() {
+            return Err(Failure::path_not_found());
+        }
+    } else if path.namespace.is_some() {
+        return Err(Failure::path_not_found());
+    }
+    if resource.foreign_conversion && resource.version != resource.storage_version {
+        return Err(Failure::internal(
+            "this server cannot call conversion webhooks; set spec.conversion.strategy to None",
+        ));
+    }
+    let target = Target {
+        resource: resource.clone(),
+        namespace: path.namespace.clone().unwrap_or_default(),
+        subresource: path.subresource.clone().unwrap_or_default(),
+    };
+    let not_allowed = || not_allowed(resource);
+    match (path.name.as_deref(), path.subresource.as_deref()) {
+        (None, _) => match call.method {
+            Method::GET | Method::HEAD => {
+                if call.query.flag("watch") || path.watch {
+                    crate::watch::start(call, &target, None)
+                } else {
+                    crate::read::list(call, &target)
+                }
+            }
+            Method::POST if !resource.namespaced || path.namespace.is_some() => {
+                crate::write::create(call, &target, body).await
+            }
+            Method::DELETE => crate::delete::collection(call, &target, body).await,
+            _ => Err(not_allowed()),
+        },
+        (Some(name), None) => match call.method {
+            Method::GET | Method::HEAD => {
+                if call.query.flag("watch") || path.watch {
+                    crate::watch::start(call, &target, Some(name))
+                } else {
+                    crate::read::get(call, &target, name)
+                }
+            }
+            Method::PUT => crate::write::replace(call, &target, name, body).await,
+            Method::PATCH => crate::write::patch(call, &target, name, body).await,
+            Method::DELETE => crate::delete::one(call, &target, name, body).await,
+            _ => Err(not_allowed()),
+        },
+        (Some(name), Some("status")) if resource.has_status => match call.method {
+            Method::GET | Method::HEAD => crate::read::get(call, &target, name),
+            Method::PUT => crate::write::replace(call, &target, name, body).await,
+            Method::PATCH => crate::write::patch(call, &target, name, body).await,
+            _ => Err(not_allowed()),
+        },
+        (Some(name), Some("finalize")) if resource.behaviour == crate::builtin::Kind::Namespace => {
+            match call.method {
+                Method::PUT => crate::write::replace(call, &target, name, body).await,
+                _ => Err(not_allowed()),
+            }
+        }
+        _ => Err(Failure::path_not_found()),
+    }
+}
+
+fn not_allowed(resource: &Resource) -> Failure {
+    if resource.is_custom() {
+        Failure::generic_method_not_allowed()
+    } else {
+        Failure::plain(405, "405: Method Not Allowed")
+    }
+}
+
+/// What a request is about, below the resource.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) resource: Arc<Resource>,
+    /// Empty for all namespaces, or for a resource of the cluster.
+    pub(crate) namespace: String,
+    pub(crate) subresource: String,
+}
+
+impl Target {
+    pub(crate) fn key(&self, name: &str) -> String {
+        if self.resource.namespaced {
+            format!("{}/{name}", self.namespace)
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// What the keys of the collection start with.
+    pub(crate) fn prefix(&self) -> String {
+        if self.resource.namespaced && !self.namespace.is_empty() {
+            format!("{}/", self.namespace)
+        } else {
+            String::new()
+        }
+    }
+
+    pub(crate) fn not_found(&self, name: &str) -> Failure {
+        Failure::not_found(&self.resource.group, &self.resource.plural, name)
+    }
+}
+
+/// How unknown and doubled fields are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+impl FieldValidation {
+    pub(crate) fn of(query: &Query) -> Result<Self, Failure> {
+        match query.get("fieldValidation") {
+            None | Some("Warn") => Ok(Self::Warn),
+            Some("Ignore") => Ok(Self::Ignore),
+            Some("Strict") => Ok(Self::Strict),
+            Some(other) => Err(Failure::invalid(
+                "meta.k8s.io",
+                "CreateOptions",
+                "",
+                &[crate::status::FieldError::not_supported(
+                    "fieldValidation",
+                    &Value::from(other),
+                    &["", "Ignore", "Strict", "Warn"].map(str::to_owned),
+                )],
+            )),
+        }
+    }
+}

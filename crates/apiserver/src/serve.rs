@@ -1,0 +1,235 @@
+//! The server on a loopback port: plain HTTP/1.1 and a bearer token, so that
+//! another user of the machine cannot write.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rand::SeedableRng;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admission::UserInfo;
+use crate::reply::Reply;
+use crate::server::ApiServer;
+use crate::status::Failure;
+
+/// Where and how to serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// The bearer token; a random one unless given.
+    pub token: Option<String>,
+}
+
+impl ServeOptions {
+    /// Serves on this port; 0 takes a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Asks for this token instead of a random one.
+    #[must_use]
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+}
+
+/// Why the server could not be put on a port. Try another port, or give up.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on 127.0.0.1:{port}")]
+pub struct ServeError {
+    /// The port that was asked for.
+    pub port: u16,
+    /// What the system said.
+    #[source]
+    pub source: std::io::Error,
+}
+
+/// A server on a port. Dropping it closes the port too.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    token: String,
+    stop: watch::Sender<bool>,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl ApiServer {
+    /// Serves on loopback until [`Serving::shutdown`], or until it is dropped.
+    ///
+    /// # Errors
+    /// When the port cannot be bound.
+    pub async fn serve(&self, options: ServeOptions) -> Result<Serving, ServeError> {
+        let port = options.port;
+        let fail = |source| ServeError { port, source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let token = match options.token {
+            Some(token) => token,
+            None => random_token().map_err(fail)?,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(
+            self.clone(),
+            listener,
+            Arc::from(token.as_str()),
+            stopped,
+        ));
+        Ok(Serving {
+            address,
+            token,
+            stop,
+            task: Some(task),
+        })
+    }
+}
+
+/// 32 hex digits from the system's source of randomness: the token guards the
+/// port, so the server's seed must not give it away.
+fn random_token() -> std::io::Result<String> {
+    use rand::Rng;
+    let mut seed = [0u8; 32];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut seed)?;
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed(seed);
+    Ok(format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64()))
+}
+
+async fn accept(
+    server: ApiServer,
+    listener: TcpListener,
+    token: Arc<str>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely: give others time to close.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let server = server.clone();
+        let token = token.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let server = server.clone();
+                let token = token.clone();
+                async move {
+                    if !is_authorised(&request, &token) {
+                        let open =
+                            matches!(request.uri().path(), "/healthz" | "/readyz" | "/livez");
+                        if !open {
+                            return Ok(Reply::failure(&Failure::unauthorized()).into_response());
+                        }
+                    }
+                    server.answer(request, Arc::new(UserInfo::admin())).await
+                }
+            });
+            // An error here is the client's connection going away.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+    connections.shutdown().await;
+}
+
+/// Compares the token in a time that does not depend on where it differs.
+fn is_authorised<B>(request: &http::Request<B>, token: &str) -> bool {
+    let given = request
+        .headers()
+        .get(http::header::AUTHORIZATION)
+        .map(http::HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let wanted = format!("Bearer {token}");
+    let wanted = wanted.as_bytes();
+    given.len() == wanted.len()
+        && given
+            .iter()
+            .zip(wanted)
+            .fold(0, |differs, (a, b)| differs | (a ^ b))
+            == 0
+}
+
+impl Serving {
+    /// `http://127.0.0.1:PORT`
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The bearer token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A kubeconfig for this server. It holds the token: see
+    /// [`Serving::write_kubeconfig`].
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: fixname\n  cluster:\n    server: {}\ncontexts:\n- name: fixname\n  context:\n    cluster: fixname\n    user: fixname\ncurrent-context: fixname\nusers:\n- name: fixname\n  user:\n    token: {}\n",
+            self.url(),
+            self.token
+        )
+    }
+
+    /// Writes the kubeconfig into a file that only its owner can read.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kubeconfig(&self, path: &Path) -> std::io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        // A file that was there before keeps its mode unless told otherwise.
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        file.write_all(self.kubeconfig().as_bytes())
+    }
+
+    /// Closes the port and all connections.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        if let Some(task) = self.task.take() {
+            // The task ends by itself after the signal; it cannot be cancelled here.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}

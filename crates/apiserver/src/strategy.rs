@@ -1,0 +1,254 @@
+//! What a kind does to its objects before they are stored, and what it
+//! refuses (`strategy.go` of each kind in the real server).
+
+use serde_json::{Value, json};
+
+use crate::builtin::Kind;
+use crate::meta;
+use crate::request::Call;
+use crate::resource::{Resource, text};
+use crate::status::FieldError;
+
+/// Brings an object of a core kind into shape: unknown fields removed (and
+/// named), defaults filled in.
+pub(crate) fn shape_core(resource: &Resource, object: &mut Value) -> Result<Vec<String>, String> {
+    crate::core_rules::shape(resource.behaviour, object)
+}
+
+pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
+    match resource.behaviour {
+        Kind::Custom => {
+            if resource.has_status {
+                remove(object, "status");
+            }
+        }
+        Kind::Namespace => {
+            let name = meta::name(object).to_owned();
+            object["status"] = json!({"phase": "Active"});
+            let mut finalizers = object
+                .pointer("/spec/finalizers")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
+            if !finalizers.contains(&json!("kubernetes")) {
+                finalizers.push(json!("kubernetes"));
+            }
+            object["spec"] = json!({"finalizers": finalizers});
+            let labels = meta::of_mut(object)
+                .entry("labels")
+                .or_insert_with(|| json!({}));
+            labels["kubernetes.io/metadata.name"] = Value::String(name);
+        }
+        kind => crate::core_rules::prepare_create(kind, object),
+    }
+}
+
+fn remove(object: &mut Value, key: &str) {
+    if let Value::Object(map) = object {
+        map.remove(key);
+    }
+}
+
+/// Puts `old`'s member into `new`, or removes it there.
+fn keep(new: &mut Value, old: &Value, key: &str) {
+    match old.get(key) {
+        Some(value) => new[key] = value.clone(),
+        None => remove(new, key),
+    }
+}
+
+pub(crate) fn prepare_update(resource: &Resource, sub: &str, new: &mut Value, old: &Value) {
+    match (resource.behaviour, sub) {
+        (Kind::Custom | Kind::Definition, "status") => {
+            let status = new.get("status").cloned();
+            let managed = meta::get(new, "managedFields").cloned();
+            *new = old.clone();
+            match status {
+                Some(status) => new["status"] = status,
+                None => remove(new, "status"),
+            }
+            meta::set(new, "managedFields", managed);
+        }
+        (Kind::Custom | Kind::Definition, _) => {
+            if resource.has_status {
+                keep(new, old, "status");
+            }
+            if differs_outside_metadata(new, old) {
+                let next = meta::generation(old) + 1;
+                meta::set(new, "generation", Some(Value::from(next)));
+            }
+        }
+        (Kind::Namespace, "finalize") => keep(new, old, "status"),
+        (Kind::Namespace, "status") => keep(new, old, "spec"),
+        (Kind::Namespace, _) => {
+            keep(new, old, "spec");
+            keep(new, old, "status");
+        }
+        (Kind::Node | Kind::Job, "status") => keep(new, old, "spec"),
+        (Kind::Pod, "status") => {
+            keep(new, old, "spec");
+            meta::set(
+                new,
+                "ownerReferences",
+                meta::get(old, "ownerReferences").cloned(),
+            );
+        }
+        (Kind::Node | Kind::Pod, _) => keep(new, old, "status"),
+        (Kind::Job, _) => {
+            keep(new, old, "status");
+            if new.get("spec") != old.get("spec") {
+                let next = meta::generation(old) + 1;
+                meta::set(new, "generation", Some(Value::from(next)));
+            }
+        }
+        _ => {}
+    }
+    if resource.behaviour == Kind::Pod && new.get("spec") != old.get("spec") {
+        let next = meta::generation(old) + 1;
+        meta::set(new, "generation", Some(Value::from(next)));
+    }
+}
+
+fn differs_outside_metadata(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else {
+        return true;
+    };
+    let rest = |map: &serde_json::Map<String, Value>| {
+        map.len() - usize::from(map.contains_key("metadata"))
+    };
+    rest(new) != rest(old)
+        || new
+            .iter()
+            .any(|(key, value)| key != "metadata" && old.get(key) != Some(value))
+}
+
+fn check_type(resource: &Resource, object: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if !resource.is_custom() {
+        return errors;
+    }
+    let kind = text(object, "/kind");
+    if kind != resource.kind {
+        errors.push(FieldError::invalid_str(
+            "kind",
+            kind,
+            format!("must be {}", resource.kind),
+        ));
+    }
+    errors
+}
+
+pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<FieldError> {
+    let wrong_type = check_type(resource, object);
+    if !wrong_type.is_empty() {
+        return wrong_type;
+    }
+    let mut errors = meta::validate(
+        object,
+        resource.namespaced,
+        crate::write::name_rule(resource.behaviour),
+    );
+    match resource.behaviour {
+        Kind::Custom => {
+            if let Some(schema) = &resource.schema {
+                errors.extend(crate::schema::validate::validate(schema, object));
+            }
+        }
+        Kind::Definition => errors.extend(crate::crd::validate(object)),
+        kind => errors.extend(crate::core_rules::validate(kind, object, None)),
+    }
+    errors
+}
+
+pub(crate) fn validate_update(
+    resource: &Resource,
+    sub: &str,
+    new: &Value,
+    old: &Value,
+) -> Vec<FieldError> {
+    let wrong_type = check_type(resource, new);
+    if !wrong_type.is_empty() {
+        return wrong_type;
+    }
+    let mut errors = meta::validate_update(new, old);
+    for error in meta::validate(
+        new,
+        resource.namespaced,
+        crate::write::name_rule(resource.behaviour),
+    ) {
+        // A stored name cannot change; it was checked when it was made.
+        let named = matches!(
+            error.field.as_str(),
+            "metadata.name" | "metadata.generateName" | "metadata.namespace"
+        );
+        if !named && !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    match (resource.behaviour, sub) {
+        (Kind::Custom, "status") => {
+            if let (Some(schema), Some(status)) = (&resource.schema, new.get("status"))
+                && let Some(schema) = schema.properties.get("status")
+            {
+                errors.extend(crate::schema::validate::validate_below(
+                    schema,
+                    status,
+                    old.get("status"),
+                    "status",
+                ));
+            }
+        }
+        (Kind::Custom, _) => {
+            if let Some(schema) = &resource.schema {
+                errors.extend(crate::schema::validate::validate_change(schema, new, old));
+            }
+        }
+        (Kind::Definition, _) => {
+            errors.extend(crate::crd::validate(new));
+            errors.extend(crate::crd::validate_change(new, old));
+        }
+        (kind, "") => errors.extend(crate::core_rules::validate(kind, new, Some(old))),
+        _ => {}
+    }
+    errors
+}
+
+/// Warnings about finalizers of custom resources that are not qualified.
+pub(crate) fn warnings(call: &Call, resource: &Resource, new: &Value, old: Option<&Value>) {
+    if !resource.is_custom() {
+        return;
+    }
+    let before = old.map(meta::finalizers).unwrap_or_default();
+    let mut added: Vec<String> = meta::finalizers(new)
+        .into_iter()
+        .filter(|f| !before.contains(f))
+        .collect();
+    added.sort();
+    for finalizer in added {
+        if finalizer.contains('/')
+            || matches!(
+                finalizer.as_str(),
+                "orphan" | "foregroundDeletion" | "kubernetes"
+            )
+        {
+            continue;
+        }
+        let shown = crate::quote::quote(&finalizer);
+        let advice = if finalizer.contains('.') {
+            "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers"
+        } else {
+            "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+        };
+        call.warn(format!("metadata.finalizers: {shown}: {advice}"));
+    }
+}
+
+/// A namespace goes when its own kind of finalizers are gone.
+pub(crate) fn namespace_is_done(namespace: &Value) -> bool {
+    meta::is_terminating(namespace)
+        && meta::finalizers(namespace).is_empty()
+        && namespace
+            .pointer("/spec/finalizers")
+            .and_then(Value::as_array)
+            .is_none_or(Vec::is_empty)
+}

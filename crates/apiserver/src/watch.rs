@@ -1,0 +1,351 @@
+//! Watches: a stream of lines that reads a resource's bounded history.
+//!
+//! A watch holds only its place in the history. A client that stops reading
+//! costs nothing more than that; when the history has moved on past its place
+//! it gets 410 and has to list again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::negotiate::Form;
+use crate::read::Selection;
+use crate::reply::{Dropped, Reply};
+use crate::request::{Call, Target};
+use crate::resource::Resource;
+use crate::server::ApiServer;
+use crate::status::{Failure, FieldError};
+use crate::store::{Change, Event, Stored};
+
+/// Entries of the history that are taken in one go.
+const BATCH: usize = 256;
+/// Time between bookmarks, as in the real watch cache.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long a watch lasts that sets no timeout (the real one: 30 to 60 minutes).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+
+struct Watch {
+    server: ApiServer,
+    target: Target,
+    prefix: String,
+    selection: Selection,
+    form: Form,
+    cursor: u64,
+    generation: u64,
+    pending: VecDeque<Bytes>,
+    deadline: Instant,
+    next_bookmark: Option<Instant>,
+    last_bookmark: u64,
+    first_table: bool,
+    done: bool,
+}
+
+/// GET with `watch=true`.
+pub(crate) fn start(call: &Call, target: &Target, name: Option<&str>) -> Result<Reply, Failure> {
+    let mut selection = Selection::of(call, target)?;
+    if let Some(name) = name {
+        selection.fields.add("metadata.name", name);
+    }
+    let form = crate::read::form(call)?;
+    let query = &call.query;
+    let bookmarks = query.flag("allowWatchBookmarks");
+    let initial = query
+        .get("sendInitialEvents")
+        .map(|_| query.flag("sendInitialEvents"));
+    let asked = query.get("resourceVersion");
+    let forbidden = |field: &str, why: &str| {
+        Failure::invalid(
+            "meta.k8s.io",
+            "ListOptions",
+            "",
+            &[FieldError::forbidden(field, why)],
+        )
+    };
+    match (initial, query.get("resourceVersionMatch")) {
+        (None, None) => {}
+        (None, Some(_)) => {
+            return Err(forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
+        }
+        (Some(_), Some("NotOlderThan")) => {}
+        (Some(_), Some(other)) => {
+            return Err(Failure::invalid(
+                "meta.k8s.io",
+                "ListOptions",
+                "",
+                &[FieldError::not_supported(
+                    "resourceVersionMatch",
+                    &Value::from(other),
+                    &["NotOlderThan".to_owned()],
+                )],
+            ));
+        }
+        (Some(_), None) => {
+            return Err(forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
+        }
+    }
+    if query.get("continue").is_some() {
+        return Err(Failure::bad_request(
+            "the continue parameter is not supported by watch",
+        ));
+    }
+    let timeout = query
+        .get("timeoutSeconds")
+        .and_then(|t| t.parse::<u64>().ok())
+        .filter(|t| *t > 0)
+        .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let asked = asked.map(crate::read::parse_version).transpose()?;
+    let now = Instant::now();
+    let mut watch = Watch {
+        server: call.server.clone(),
+        prefix: target.prefix(),
+        target: target.clone(),
+        selection,
+        form,
+        cursor: 0,
+        generation: 0,
+        pending: VecDeque::new(),
+        deadline: now + timeout,
+        next_bookmark: bookmarks.then(|| now + BOOKMARK_EVERY),
+        last_bookmark: 0,
+        first_table: true,
+        done: false,
+    };
+    watch.begin(asked, initial, bookmarks)?;
+    let lines = futures::stream::unfold(watch, |mut watch| async move {
+        watch
+            .next()
+            .await
+            .map(|line| (Ok::<_, Dropped>(line), watch))
+    });
+    // Frames of a watch are JSON too, one after the other.
+    Ok(Reply::stream("application/json", Box::pin(lines)))
+}
+
+impl Watch {
+    /// Finds the place to start at, and the objects to start with.
+    fn begin(
+        &mut self,
+        asked: Option<u64>,
+        initial: Option<bool>,
+        bookmarks: bool,
+    ) -> Result<(), Failure> {
+        let resource = self.target.resource.clone();
+        let mut state = self.server.state();
+        let current = state.store.version();
+        if let Some(asked) = asked
+            && asked > current
+        {
+            return Err(Failure::version_too_large(asked, current));
+        }
+        let table = state.store.table(&resource.table);
+        self.generation = table.generation;
+        let from = asked.unwrap_or_default();
+        let with_objects = match initial {
+            Some(send) => send,
+            None => from == 0,
+        };
+        if with_objects {
+            self.cursor = current;
+            let objects: Vec<Arc<Stored>> = table
+                .range(&self.prefix, None)
+                .filter(|stored| self.selection.matches(stored))
+                .cloned()
+                .collect();
+            drop(state);
+            for stored in objects {
+                let line = self.line("ADDED", crate::convert::to_bytes(&resource, &stored));
+                self.pending.push_back(line);
+            }
+            if initial == Some(true) && bookmarks {
+                let line = self.bookmark(current, true);
+                self.pending.push_back(line);
+            }
+            return Ok(());
+        }
+        if from == 0 {
+            self.cursor = current;
+            return Ok(());
+        }
+        self.cursor = from;
+        if from < table.compacted {
+            let oldest = table.compacted;
+            drop(state);
+            let failure = Failure::expired(format!("too old resource version: {from} ({oldest})"));
+            self.fail(&failure);
+        }
+        Ok(())
+    }
+
+    /// Ends the watch with an error frame.
+    fn fail(&mut self, failure: &Failure) {
+        let line = json!({"type": "ERROR", "object": failure.to_status()}).to_string() + "\n";
+        self.pending.push_back(Bytes::from(line));
+        self.done = true;
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.pending.pop_front() {
+                return Some(line);
+            }
+            if self.done {
+                return None;
+            }
+            let changed = {
+                let mut state = self.server.state();
+                let current = state.store.version();
+                let table = state.store.table(&self.target.resource.table);
+                if table.generation != self.generation {
+                    return None;
+                }
+                // Registered before looking, so that no change is missed.
+                let mut changed = Box::pin(table.changed.clone().notified_owned());
+                changed.as_mut().enable();
+                match table.since(self.cursor, BATCH) {
+                    None => {
+                        let oldest = table.compacted;
+                        drop(state);
+                        let failure = Failure::expired(format!(
+                            "too old resource version: {} ({oldest})",
+                            self.cursor
+                        ));
+                        self.fail(&failure);
+                        continue;
+                    }
+                    Some(events) if !events.is_empty() => {
+                        drop(state);
+                        for event in &events {
+                            self.event(event);
+                            self.cursor = event.version;
+                        }
+                        continue;
+                    }
+                    Some(_) => {
+                        // Nothing happened to this resource up to now.
+                        self.cursor = self.cursor.max(current);
+                    }
+                }
+                changed
+            };
+            let wake = self
+                .next_bookmark
+                .map_or(self.deadline, |b| b.min(self.deadline));
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep_until(wake) => {
+                    let now = Instant::now();
+                    let last = now >= self.deadline;
+                    if let Some(next) = self.next_bookmark
+                        && (now >= next || last)
+                    {
+                        self.next_bookmark = Some(now + BOOKMARK_EVERY);
+                        if self.cursor > self.last_bookmark || last {
+                            self.last_bookmark = self.cursor;
+                            let line = self.bookmark(self.cursor, false);
+                            self.pending.push_back(line);
+                        }
+                    }
+                    self.done = last;
+                }
+            }
+        }
+    }
+
+    /// What one change looks like through the selection.
+    fn event(&mut self, event: &Event) {
+        if !event.object.key.starts_with(&self.prefix) {
+            return;
+        }
+        let resource = self.target.resource.clone();
+        let before = event
+            .before
+            .as_ref()
+            .is_some_and(|stored| self.selection.matches(stored));
+        let after = event.change != Change::Deleted && self.selection.matches(&event.object);
+        let line = match (before, after) {
+            (false, false) => return,
+            (false, true) => self.line("ADDED", crate::convert::to_bytes(&resource, &event.object)),
+            (true, true) => self.line(
+                "MODIFIED",
+                crate::convert::to_bytes(&resource, &event.object),
+            ),
+            (true, false) if event.change == Change::Deleted => self.line(
+                "DELETED",
+                crate::convert::to_bytes(&resource, &event.object),
+            ),
+            (true, false) => {
+                // It left the selection: its last state inside, under the new version.
+                let Some(before) = &event.before else {
+                    return;
+                };
+                let mut object = crate::convert::to_value(&resource, before);
+                crate::meta::set(
+                    &mut object,
+                    "resourceVersion",
+                    Some(Value::String(event.version.to_string())),
+                );
+                self.line("DELETED", Bytes::from(object.to_string()))
+            }
+        };
+        self.pending.push_back(line);
+    }
+
+    fn line(&mut self, kind: &str, json: Bytes) -> Bytes {
+        let json = match self.form {
+            Form::Object => json,
+            Form::Table => {
+                let value: Value = serde_json::from_slice(&json).unwrap_or(Value::Null);
+                let version = crate::meta::text(&value, "resourceVersion").to_owned();
+                let headers = std::mem::take(&mut self.first_table);
+                let table = crate::table::table_of(
+                    &self.server,
+                    &self.target.resource,
+                    &[value],
+                    json!({"resourceVersion": version}),
+                    headers,
+                    crate::table::Include::Metadata,
+                );
+                Bytes::from(table.to_string())
+            }
+            Form::PartialObject => {
+                let value: Value = serde_json::from_slice(&json).unwrap_or(Value::Null);
+                Bytes::from(crate::table::partial(&value).to_string())
+            }
+        };
+        let mut line = Vec::with_capacity(json.len() + 40);
+        line.extend_from_slice(b"{\"type\":\"");
+        line.extend_from_slice(kind.as_bytes());
+        line.extend_from_slice(b"\",\"object\":");
+        line.extend_from_slice(&json);
+        line.extend_from_slice(b"}\n");
+        Bytes::from(line)
+    }
+
+    fn bookmark(&mut self, version: u64, end_of_initial: bool) -> Bytes {
+        let resource: &Resource = &self.target.resource;
+        let mut object = json!({
+            "kind": resource.kind,
+            "apiVersion": resource.api_version(),
+            "metadata": {"resourceVersion": version.to_string()},
+        });
+        if !resource.is_custom() {
+            // Typed objects show their empty creation time.
+            object["metadata"]["creationTimestamp"] = Value::Null;
+        }
+        if end_of_initial {
+            object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        self.line("BOOKMARK", Bytes::from(object.to_string()))
+    }
+}
