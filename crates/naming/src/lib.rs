@@ -23,7 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Map: [`ids`] the newtypes, [`version`] spelling of versions, [`releases`]
+//! Map: [`ids`] the newtypes, [`version`] spelling of versions, [`mod@releases`]
 //! the version table, [`scheme`] the name functions, [`guard`] how later
 //! releases draw a disk's UUID, [`rules`] what a name may look like,
 //! [`upgrade`] which upgrades Longhorn starts.

@@ -2,7 +2,7 @@
 //! the manager of one disk under one image.
 //!
 //! The functions are those of `types/types.go`, `GetBackingImageManagerName`,
-//! of the releases in [`crate::releases`]; they are checked against names that
+//! of the releases in [`mod@crate::releases`]; they are checked against names that
 //! the real functions gave. Which release uses which is not decided here.
 
 use std::borrow::Cow;

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::version::LonghornVersion;
 
-/// Longhorn will let v1.30 and later, and nothing before, step to v2
-/// (`LonghornV1ToV2MinorVersionNum` in longhorn-manager's `types`).
+/// The first v1 minor version that may step to v2. A placeholder of Longhorn's
+/// own, which no release has reached (`LonghornV1ToV2MinorVersionNum` in
+/// longhorn-manager's `upgrade/util/util.go`).
 const V1_TO_V2_MINOR: u64 = 30;
 
 /// Why longhorn-manager refuses to start. The message is its own, word for

@@ -2,7 +2,7 @@
 //! `1.9.1`, or an image with such a tag.
 //!
 //! Only the spelling is checked here. Whether a version was ever released, and
-//! how it names managers, is in [`crate::releases`].
+//! how it names managers, is in [`mod@crate::releases`].
 
 use std::cmp::Ordering;
 use std::fmt;
