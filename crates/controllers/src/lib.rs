@@ -1,1 +1,38 @@
-//! A model of Longhorn's controllers: pure reconcile functions and a driver that runs them against any API server
+//! A model of what Longhorn's managers do to backing images, version by version.
+//!
+//! Map of the code. [`backing_image::reconcile`] is the heart: a pure function
+//! from what the caches show to the writes, log lines and events of one
+//! reconcile, in order. [`pods`] stands in for what manager pods and data source
+//! pods do. [`Behaviour`] holds the differences between versions as data.
+//! [`driver`] runs all of it against any `kube::Client`: caches, work queue,
+//! workers, timers. [`Trace`] is what it leaves behind.
+//!
+//! The pure part has no clock, network or randomness of its own, so that the
+//! same functions can be replayed, run live, and explored exhaustively.
+//!
+//! ```
+//! use fixname_controllers::Behaviour;
+//! use fixname_naming::Scheme;
+//!
+//! let affected = Behaviour::of(&"v1.9.1".parse()?)?;
+//! let fixed = Behaviour::of(&"v1.12.1".parse()?)?;
+//! assert_eq!(affected.scheme, Scheme::Truncated);
+//! assert_eq!(fixed.scheme, Scheme::Sha224);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod backing_image;
+mod behaviour;
+pub mod data_source;
+pub mod driver;
+mod effect;
+pub mod pods;
+mod queue;
+mod trace;
+mod view;
+
+pub use behaviour::Behaviour;
+pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
+pub use queue::{Verdict, WorkQueue};
+pub use trace::{Trace, TraceEntry, TraceItem};
+pub use view::{ReadyDisk, Store, View};

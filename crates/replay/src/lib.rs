@@ -1,1 +1,25 @@
-//! Scenarios: the format, the runner, the backends, and the stream of events they produce
+//! Scenarios of Longhorn clusters, replayed against a Kubernetes API server.
+//!
+//! Map of the code. [`scenario`] is the file format, [`load`] reads and checks
+//! it. [`run`](mod@run) plays one scenario under one version with one seed:
+//! [`cluster`] builds the objects, [`backend`] provides the API server, and
+//! [`expect`] decides whether the cluster is stuck or settled, each proved over
+//! at least two resyncs. [`suite`] runs many and hands out [`event`]s, from
+//! which all reports are made.
+//!
+//! A green answer is meant to be believed: what cannot be checked fails.
+
+pub mod backend;
+pub mod cluster;
+pub mod event;
+pub mod expect;
+pub mod load;
+pub mod run;
+pub mod scenario;
+pub mod suite;
+
+pub use backend::{Backend, BackendError};
+pub use event::{Failure, Outcome, RunResult, StepResult, Totals};
+pub use load::{LoadError, load};
+pub use scenario::Scenario;
+pub use suite::{Suite, SuiteOptions, SuiteResult};

@@ -1,0 +1,238 @@
+//! The caches of one process: watches on Longhorn's kinds, merged into one
+//! [`View`], with what changed handed on as the triggers of controllers.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use fixname_longhorn::{
+    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting,
+};
+use futures::stream::{BoxStream, SelectAll};
+use futures::{FutureExt, StreamExt};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::view::{Store, View};
+
+/// A change of one object: what was there before, and what is there now.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// A node.
+    Node(Option<Arc<Node>>, Option<Arc<Node>>),
+    /// A backing image.
+    Image(Option<Arc<BackingImage>>, Option<Arc<BackingImage>>),
+    /// A manager.
+    Manager(
+        Option<Arc<BackingImageManager>>,
+        Option<Arc<BackingImageManager>>,
+    ),
+    /// A data source.
+    DataSource(
+        Option<Arc<BackingImageDataSource>>,
+        Option<Arc<BackingImageDataSource>>,
+    ),
+    /// A replica.
+    Replica(Option<Arc<Replica>>, Option<Arc<Replica>>),
+    /// A setting.
+    Setting(Option<Arc<Setting>>, Option<Arc<Setting>>),
+}
+
+/// A watch broke in a way that trying again does not mend by itself; the watch
+/// goes on trying, the caller should say so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("watch {kind} objects: {message}")]
+pub struct CacheError {
+    /// The plural of the kind.
+    pub kind: &'static str,
+    /// What the client said.
+    pub message: String,
+}
+
+/// An object kind that is cached.
+trait Cached:
+    Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    const KIND: Kind;
+    fn store(view: &mut View) -> &mut Store<Self>;
+    fn seen(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Seen;
+}
+
+macro_rules! cached {
+    ($($kind:ident => $store:ident, $seen:ident;)+) => {
+        $(
+            impl Cached for $kind {
+                const KIND: Kind = Kind::$kind;
+                fn store(view: &mut View) -> &mut Store<Self> {
+                    &mut view.$store
+                }
+                fn seen(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Seen {
+                    Seen::$seen(old, new)
+                }
+            }
+        )+
+
+        fn all_watches(client: &Client, namespace: &str) -> Vec<BoxStream<'static, Change>> {
+            vec![$(watch::<$kind>(client, namespace)),+]
+        }
+    };
+}
+
+cached! {
+    Node => nodes, Node;
+    BackingImage => images, Image;
+    BackingImageManager => managers, Manager;
+    BackingImageDataSource => data_sources, DataSource;
+    Replica => replicas, Replica;
+    Setting => settings, Setting;
+}
+
+/// A step of one watch, to be applied to the caches.
+type Change = Box<dyn FnOnce(&mut Caches) -> Result<Vec<Seen>, CacheError> + Send>;
+
+/// The caches.
+pub struct Caches {
+    /// What they show.
+    pub view: View,
+    unsynced: BTreeSet<Kind>,
+    changes: SelectAll<BoxStream<'static, Change>>,
+}
+
+impl Caches {
+    /// Starts to watch all kinds in a namespace.
+    pub fn watch(client: &Client, namespace: &str) -> Self {
+        Self {
+            view: View::default(),
+            unsynced: Kind::ALL.iter().copied().collect(),
+            changes: futures::stream::select_all(all_watches(client, namespace)),
+        }
+    }
+
+    /// True once every kind has been listed.
+    pub fn are_synced(&self) -> bool {
+        self.unsynced.is_empty()
+    }
+
+    /// Waits for the next change and applies it.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError`] if a watch failed; it is tried again by itself.
+    pub async fn next(&mut self) -> Result<Vec<Seen>, CacheError> {
+        match self.changes.next().await {
+            Some(change) => change(self),
+            // Watches never end, but an empty set must not spin.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Applies what has arrived, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError`] if a watch failed; it is tried again by itself.
+    pub fn catch_up(&mut self) -> Result<Vec<Seen>, CacheError> {
+        let mut seen = Vec::new();
+        while let Some(Some(change)) = self.changes.next().now_or_never() {
+            seen.extend(change(self)?);
+        }
+        Ok(seen)
+    }
+
+    /// Takes an object that was written through this process, unless the watch
+    /// has brought a newer one already.
+    pub(super) fn remember(&mut self, object: crate::effect::Object) {
+        use crate::effect::Object;
+        match object {
+            Object::BackingImage(image) => remember(&mut self.view, *image),
+            Object::Manager(manager) => remember(&mut self.view, *manager),
+            Object::DataSource(source) => remember(&mut self.view, *source),
+        }
+    }
+}
+
+fn remember<T: Cached>(view: &mut View, object: T) {
+    let store = T::store(view);
+    let name = object.name_any();
+    // An object that has left the cache may have been deleted since; only the
+    // watch may bring it (back).
+    if let Some(cached) = store.get(&name)
+        && version(&**cached) < version(&object)
+    {
+        store.insert(name, Arc::new(object));
+    }
+}
+
+/// Resource versions are opaque to clients in general, but ordered numbers on
+/// every server this runs against; one that is not never replaces anything.
+fn version(object: &impl Resource) -> u64 {
+    let version = object.meta().resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or_default()
+}
+
+fn watch<T: Cached>(client: &Client, namespace: &str) -> BoxStream<'static, Change> {
+    let api: Api<T> = Api::namespaced(client.clone(), namespace);
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    let mut listed = BTreeSet::new();
+    events
+        .map(move |event| -> Change {
+            use watcher::Event;
+            match event {
+                Ok(Event::Init) => {
+                    listed.clear();
+                    Box::new(|_| Ok(Vec::new()))
+                }
+                Ok(Event::InitApply(object)) => {
+                    listed.insert(object.name_any());
+                    upsert(object)
+                }
+                Ok(Event::Apply(object)) => upsert(object),
+                Ok(Event::Delete(object)) => {
+                    let name = object.name_any();
+                    Box::new(move |caches| {
+                        T::store(&mut caches.view).remove(&name);
+                        Ok(vec![T::seen(Some(Arc::new(object)), None)])
+                    })
+                }
+                Ok(Event::InitDone) => {
+                    let listed = std::mem::take(&mut listed);
+                    Box::new(move |caches| {
+                        caches.unsynced.remove(&T::KIND);
+                        let store = T::store(&mut caches.view);
+                        let gone: Vec<_> = store
+                            .extract_if(.., |name, _| !listed.contains(name))
+                            .map(|(_, object)| T::seen(Some(object), None))
+                            .collect();
+                        Ok(gone)
+                    })
+                }
+                Err(error) => Box::new(move |_| {
+                    Err(CacheError {
+                        kind: T::KIND.plural(),
+                        message: error.to_string(),
+                    })
+                }),
+            }
+        })
+        .boxed()
+}
+
+fn upsert<T: Cached>(object: T) -> Change {
+    Box::new(move |caches| {
+        let store = T::store(&mut caches.view);
+        let old = store.get(&object.name_any()).cloned();
+        let new = match &old {
+            Some(old) if version(&**old) > version(&object) => Arc::clone(old),
+            _ => Arc::new(object),
+        };
+        store.insert(new.name_any(), Arc::clone(&new));
+        Ok(vec![T::seen(old, Some(new))])
+    })
+}

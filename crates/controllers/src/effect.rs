@@ -1,0 +1,138 @@
+//! What a reconcile does, as data: the pure functions return effects in order,
+//! and the driver carries them out until one fails.
+
+use fixname_longhorn::{BackingImage, BackingImageDataSource, BackingImageManager, Kind};
+use serde::Serialize;
+
+/// One thing that a reconcile does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Writes a line to the manager's log.
+    Log(LogLine),
+    /// Records a Kubernetes event.
+    Event(Event),
+    /// Sends a request to the API server.
+    Write {
+        /// The request.
+        write: Write,
+        /// Which refusals do not end the reconcile.
+        tolerance: Tolerance,
+        /// What the error is wrapped in if it does end it, outermost first.
+        context: &'static [&'static str],
+    },
+    /// Ends the reconcile with this error.
+    Fail(String),
+    /// Ends the process: the real code panics here.
+    Panic(String),
+}
+
+/// Which refusals of a write do not end the reconcile with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tolerance {
+    /// None.
+    Strict,
+    /// The object may be gone already.
+    NotFound,
+    /// Somebody else came first: the reconcile ends quietly.
+    ConflictEndsQuietly,
+    /// Any error is dropped; a conflict queues the image again. So ends every
+    /// reconcile (`controller/backing_image_controller.go:263-281` at v1.9.1).
+    Dropped,
+}
+
+/// A request to the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// POST.
+    Create(Object),
+    /// PUT of the object, with its resource version.
+    Update(Object),
+    /// PUT of its status, with its resource version. `adopted` says that the
+    /// reconcile goes on with the answer, that is, with its resource version.
+    UpdateStatus {
+        /// The object.
+        object: Object,
+        /// Go on with the answer's resource version.
+        adopted: bool,
+    },
+    /// DELETE by name.
+    Delete(Kind, String),
+}
+
+/// An object that a controller writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A backing image.
+    BackingImage(Box<BackingImage>),
+    /// A manager.
+    Manager(Box<BackingImageManager>),
+    /// A data source.
+    DataSource(Box<BackingImageDataSource>),
+}
+
+/// Severity of a log line, as logrus has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// `level=info`.
+    Info,
+    /// `level=warning`.
+    Warning,
+    /// `level=error`.
+    Error,
+}
+
+/// A line of the manager's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// Severity.
+    pub level: Level,
+    /// The `msg` field.
+    pub message: String,
+    /// The `error` field, if there is one.
+    pub error: Option<String>,
+    /// The backing image it is about.
+    pub image: String,
+}
+
+impl LogLine {
+    /// Message and error in one, joined as recordings of the real Longhorn have it.
+    pub fn text(&self) -> String {
+        match &self.error {
+            Some(error) => format!("{}: {error}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// `Normal` or `Warning`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum EventType {
+    /// Nothing to worry about.
+    Normal,
+    /// Something to look at.
+    Warning,
+}
+
+/// A Kubernetes event on a backing image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The backing image.
+    pub image: String,
+    /// Severity.
+    pub type_: EventType,
+    /// One word.
+    pub reason: &'static str,
+    /// A sentence.
+    pub message: String,
+}
+
+impl Event {
+    /// `BackingImage/name Type Reason: message`, as recordings of the real Longhorn have it.
+    pub fn text(&self) -> String {
+        format!(
+            "BackingImage/{} {:?} {}: {}",
+            self.image, self.type_, self.reason, self.message
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! What a manager's caches show at one moment, and Longhorn's look-ups in them
+//! (`datastore/longhorn.go` at v1.9.1, named function by function).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fixname_longhorn::objects::is_true;
+use fixname_longhorn::{
+    BackingImage, BackingImageDataSource, BackingImageManager, DiskType, Node, Replica, Setting,
+};
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// Objects of one kind, by name.
+pub type Store<T> = BTreeMap<String, Arc<T>>;
+
+/// What the caches show. Cloning shares the objects.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Longhorn's nodes.
+    pub nodes: Store<Node>,
+    /// Backing images.
+    pub images: Store<BackingImage>,
+    /// Backing image managers.
+    pub managers: Store<BackingImageManager>,
+    /// Data sources.
+    pub data_sources: Store<BackingImageDataSource>,
+    /// Replicas.
+    pub replicas: Store<Replica>,
+    /// Settings.
+    pub settings: Store<Setting>,
+}
+
+/// A disk that can be used, on a node that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyDisk {
+    /// The node's name.
+    pub node: String,
+    /// The disk's full UUID.
+    pub uuid: String,
+    /// The disk's path.
+    pub path: String,
+}
+
+/// The label by which replicas are found by their backing image.
+const LABEL_BACKING_IMAGE: &str = "longhorn.io/backing-image";
+/// The old-style label by which replicas are found by their disk.
+const LABEL_REPLICA_DISK: &str = "longhorndiskuuid";
+
+/// Keys in an order drawn anew: Go walks its maps so, and who wins a contested
+/// name hangs on it.
+pub(crate) fn shuffled<T>(items: impl IntoIterator<Item = T>, rng: &mut impl Rng) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.shuffle(rng);
+    items
+}
+
+impl View {
+    /// `ListBackingImageManagersByDiskUUID`: by label, never by name.
+    pub fn managers_of_disk(&self, uuid: &str) -> impl Iterator<Item = &Arc<BackingImageManager>> {
+        self.managers
+            .values()
+            .filter(move |m| m.disk_label() == Some(uuid))
+    }
+
+    /// `GetReadyDiskNodeRO` (line 2754): the disk is ready, its node is ready,
+    /// and the disk stands in the node's spec. Scheduling plays no role.
+    pub fn ready_disk(&self, uuid: &str, rng: &mut impl Rng) -> Option<ReadyDisk> {
+        shuffled(self.nodes.values(), rng)
+            .into_iter()
+            .filter(|node| is_true(&node.status.conditions, "Ready"))
+            .find_map(|node| {
+                let disks: Vec<_> = node.disks().collect();
+                let disk = shuffled(disks, rng).into_iter().find(|disk| {
+                    disk.status.disk_uuid == uuid
+                        && is_true(&disk.status.conditions, "Ready")
+                        && disk.spec.is_some()
+                })?;
+                Some(ReadyDisk {
+                    node: disk.node.to_owned(),
+                    uuid: uuid.to_owned(),
+                    path: disk.spec?.path.clone(),
+                })
+            })
+    }
+
+    /// `GetReadyNodeDiskForBackingImage` (line 2951) for the v1 engine: a random
+    /// disk, not yet wanted by the image, that may take a new copy.
+    pub fn disk_for_new_copy(&self, image: &BackingImage, rng: &mut impl Rng) -> Option<ReadyDisk> {
+        let empty_selector_takes_tagged_nodes = self.flag("allow-empty-node-selector-volume");
+        let empty_selector_takes_tagged_disks = self.flag("allow-empty-disk-selector-volume");
+        let wanted = image.spec.disk_file_spec_map.as_ref();
+        for node in shuffled(self.nodes.values(), rng) {
+            let selector = &image.spec.node_selector;
+            if !has_tags(&node.spec.tags, selector, empty_selector_takes_tagged_nodes)
+                || !node.spec.allow_scheduling
+                || !is_true(&node.status.conditions, "Schedulable")
+            {
+                continue;
+            }
+            let disks: Vec<_> = node.disks().collect();
+            for disk in shuffled(disks, rng) {
+                let Some(spec) = disk.spec else { continue };
+                let selector = &image.spec.disk_selector;
+                if has_tags(&spec.tags, selector, empty_selector_takes_tagged_disks)
+                    && spec.disk_type == DiskType::Filesystem
+                    && !wanted.is_some_and(|map| map.contains_key(&disk.status.disk_uuid))
+                    && spec.allow_scheduling
+                    && is_true(&disk.status.conditions, "Schedulable")
+                {
+                    return Some(ReadyDisk {
+                        node: disk.node.to_owned(),
+                        uuid: disk.status.disk_uuid.clone(),
+                        path: spec.path.clone(),
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// `ListReplicasByBackingImage` (line 3215): by label; all disks if `disk` is `None`.
+    pub fn replicas_using<'a>(
+        &'a self,
+        image: &'a str,
+        disk: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Replica>> {
+        self.replicas.values().filter(move |replica| {
+            let label = |key| {
+                let labels = replica.metadata.labels.as_ref()?;
+                labels.get(key).map(String::as_str)
+            };
+            label(LABEL_BACKING_IMAGE) == Some(image)
+                && disk.is_none_or(|disk| label(LABEL_REPLICA_DISK) == Some(disk))
+        })
+    }
+
+    /// A setting as a number; Longhorn's default where it does not exist
+    /// (`types/setting.go`).
+    pub fn number(&self, setting: &str) -> i64 {
+        let default = match setting {
+            "concurrent-backing-image-replenish-per-node-limit" => 5,
+            "backing-image-recovery-wait-interval" => 300,
+            "backing-image-cleanup-wait-interval" => 60,
+            _ => 0,
+        };
+        self.settings
+            .get(setting)
+            .and_then(|s| s.value.parse().ok())
+            .unwrap_or(default)
+    }
+
+    /// A setting as a flag; Longhorn's default for the ones used here is true.
+    fn flag(&self, setting: &str) -> bool {
+        self.settings.get(setting).is_none_or(|s| s.value == "true")
+    }
+}
+
+/// `IsSelectorsInTags`: every selector is among the tags; an empty selector
+/// takes untagged ones, and tagged ones too if the setting says so.
+fn has_tags(tags: &[String], selectors: &[String], empty_takes_tagged: bool) -> bool {
+    if selectors.is_empty() {
+        return tags.is_empty() || empty_takes_tagged;
+    }
+    selectors.iter().all(|selector| tags.contains(selector))
+}

@@ -1,0 +1,113 @@
+//! API servers that scenarios are played on, behind one trait.
+
+mod control_plane;
+mod embedded;
+
+use std::time::Duration;
+
+use fixname_controllers::driver::{Admission, ModelClock};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client};
+
+pub use control_plane::ControlPlaneBackend;
+pub use embedded::EmbeddedBackend;
+
+use crate::event::RunResult;
+use crate::run::RunOptions;
+use crate::scenario::Scenario;
+
+/// The environment could not be made or reached. Not a verdict on any scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// What failed and what to do, in words.
+    pub message: String,
+}
+
+impl BackendError {
+    fn new(message: impl std::fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+        }
+    }
+}
+
+/// Something that scenarios can be played on.
+pub trait Backend: Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Model seconds that pass in one real second; `None` if the time is virtual.
+    fn time_scale(&self) -> Option<f64>;
+
+    /// Plays one scenario in an environment of its own, and removes what it made.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`] if the environment could not be made.
+    fn run(
+        &self,
+        scenario: &Scenario,
+        options: &RunOptions,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<RunResult, BackendError>;
+}
+
+/// An API server that is ready for one run.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) clock: ModelClock,
+    pub(crate) admission: Admission,
+    pub(crate) latency: Duration,
+}
+
+/// The date on which every run begins: that of the knowledge-base page.
+const EPOCH: jiff::Timestamp = jiff::Timestamp::constant(1_762_214_400, 0);
+
+/// Loads the CRDs, unless they are there, and waits until they are served.
+async fn load_crds(client: &Client) -> Result<(), BackendError> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for crd in fixname_longhorn::crds::crds() {
+        match api.create(&PostParams::default(), &crd).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
+            Err(error) => return Err(BackendError::new(format!("load Longhorn's CRDs: {error}"))),
+        }
+    }
+    Ok(())
+}
+
+async fn create_namespace(client: &Client, name: &str) -> Result<(), BackendError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let namespace = Namespace {
+        metadata: kube::core::ObjectMeta {
+            name: Some(name.to_owned()),
+            ..Default::default()
+        },
+        ..Namespace::default()
+    };
+    let created = api.create(&PostParams::default(), &namespace).await;
+    created.map_err(|e| BackendError::new(format!("create namespace {name}: {e}")))?;
+    Ok(())
+}
+
+/// A new CRD is served a moment after it was accepted; a list that works says so.
+async fn wait_until_served(client: &Client, namespace: &str) -> Result<(), BackendError> {
+    let api: Api<fixname_longhorn::Setting> = Api::namespaced(client.clone(), namespace);
+    let images: Api<fixname_longhorn::BackingImage> = Api::namespaced(client.clone(), namespace);
+    let mut last = String::new();
+    for _ in 0..100 {
+        let params = ListParams::default();
+        match (api.list(&params).await, images.list(&params).await) {
+            (Ok(_), Ok(_)) => return Ok(()),
+            (Err(error), _) | (_, Err(error)) => last = error.to_string(),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(BackendError::new(format!(
+        "Longhorn's kinds are not served after 10 s: {last}"
+    )))
+}

@@ -1,0 +1,216 @@
+//! A scenario's cluster as objects: nodes with ready disks, backing images, data
+//! sources, settings; and their way into an API server.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use fixname_longhorn::objects::condition;
+use fixname_longhorn::{
+    BackingImage, BackingImageDataSource, CopySpec, CopyState, CopyStatus, DataEngine, DiskSpec,
+    DiskStatus, DiskType, FINALIZER, Node, Setting,
+};
+use kube::api::PostParams;
+use kube::{Api, Client, Resource};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::scenario::{Cluster, DiskPath, Image};
+
+/// Bytes of every disk; ample.
+const DISK_BYTES: i64 = 100 << 30;
+
+/// The objects of a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    nodes: Vec<Node>,
+    images: Vec<BackingImage>,
+    sources: Vec<BackingImageDataSource>,
+    settings: Vec<Setting>,
+}
+
+/// Builds the objects of a scenario's cluster. Disks that the scenario's check
+/// did not find are left out.
+pub fn objects(cluster: &Cluster) -> Objects {
+    let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
+    for (path, uuid) in &cluster.disks {
+        let node = nodes.entry(&path.node).or_insert_with(|| node(&path.node));
+        let disk = DiskSpec {
+            disk_type: DiskType::Filesystem,
+            path: disk_directory(path),
+            allow_scheduling: true,
+            ..DiskSpec::default()
+        };
+        node.spec.disks.insert(path.disk.clone(), disk);
+        let status = DiskStatus {
+            disk_uuid: uuid.clone(),
+            disk_name: path.disk.clone(),
+            disk_path: disk_directory(path),
+            disk_type: DiskType::Filesystem,
+            conditions: vec![
+                condition("Ready", true, ""),
+                condition("Schedulable", true, ""),
+            ],
+            storage_available: DISK_BYTES,
+            storage_maximum: DISK_BYTES,
+            ..DiskStatus::default()
+        };
+        node.status.disk_status.insert(path.disk.clone(), status);
+    }
+    let settings = [
+        ("concurrent-backing-image-replenish-per-node-limit", "5"),
+        ("backing-image-cleanup-wait-interval", "60"),
+        ("backing-image-recovery-wait-interval", "300"),
+        ("allow-empty-node-selector-volume", "true"),
+        ("allow-empty-disk-selector-volume", "true"),
+    ];
+    Objects {
+        nodes: nodes.into_values().collect(),
+        images: cluster
+            .images
+            .iter()
+            .map(|(name, image)| backing_image(cluster, name, image))
+            .collect(),
+        sources: cluster
+            .images
+            .iter()
+            .map(|(name, image)| data_source(cluster, name, image))
+            .collect(),
+        settings: settings
+            .map(|(name, value)| Setting {
+                value: value.to_owned(),
+                ..Setting::named(name)
+            })
+            .into(),
+    }
+}
+
+fn disk_directory(path: &DiskPath) -> String {
+    format!("/var/lib/{}", path.disk)
+}
+
+fn node(name: &str) -> Node {
+    let mut node = Node::named(name);
+    node.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    node.spec.name = name.to_owned();
+    node.spec.allow_scheduling = true;
+    node.status.conditions = vec![
+        condition("Ready", true, ""),
+        condition("Schedulable", true, ""),
+    ];
+    node
+}
+
+/// The entry of a wanted copy.
+pub fn copy_spec() -> CopySpec {
+    CopySpec {
+        data_engine: DataEngine::V1,
+        ..CopySpec::default()
+    }
+}
+
+fn backing_image(cluster: &Cluster, name: &str, image: &Image) -> BackingImage {
+    let uuid_of = |path: &DiskPath| cluster.disks.get(path).cloned();
+    let mut object = BackingImage::named(name);
+    object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    object.spec.source_type = "download".to_owned();
+    object.spec.source_parameters = source_parameters(name);
+    object.spec.data_engine = DataEngine::V1;
+    object.spec.min_number_of_copies = image.minimum;
+    let wanted = image.copies.iter().filter_map(uuid_of);
+    object.spec.disk_file_spec_map = Some(wanted.map(|uuid| (uuid, copy_spec())).collect());
+    object.status.uuid = image_uuid(name);
+    if image.download.is_none() {
+        object.status.size = 1;
+        object.status.virtual_size = 1;
+        object.status.real_size = 1;
+        let ready = CopyStatus {
+            state: CopyState::Ready,
+            progress: 100,
+            data_engine: DataEngine::V1,
+            ..CopyStatus::default()
+        };
+        let first = uuid_of(&image.source).map(|uuid| (uuid, ready));
+        object.status.disk_file_status_map = Some(first.into_iter().collect());
+    }
+    object
+}
+
+/// The `status.uuid` of an image made by a scenario.
+fn image_uuid(name: &str) -> String {
+    format!("uuid-of-{name}")
+}
+
+fn source_parameters(name: &str) -> BTreeMap<String, String> {
+    // Never fetched: the model's data source only pretends.
+    let url = format!("http://images.example.com/{name}.qcow2");
+    BTreeMap::from([("url".to_owned(), url)])
+}
+
+fn data_source(cluster: &Cluster, name: &str, image: &Image) -> BackingImageDataSource {
+    let mut source = BackingImageDataSource::named(name);
+    source.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    source.spec.node_id = image.source.node.clone();
+    source.spec.disk_uuid = cluster
+        .disks
+        .get(&image.source)
+        .cloned()
+        .unwrap_or_default();
+    source.spec.disk_path = disk_directory(&image.source);
+    source.spec.uuid = image_uuid(name);
+    source.spec.source_type = "download".to_owned();
+    source.spec.parameters = source_parameters(name);
+    source.spec.file_transferred = image.download.is_none();
+    if image.download.is_none() {
+        source.status.current_state = CopyState::Ready;
+        source.status.progress = 100;
+    }
+    source
+}
+
+impl Objects {
+    /// Creates all objects in a namespace, with their status.
+    ///
+    /// # Errors
+    ///
+    /// What the API server refused.
+    pub async fn create(&self, client: &Client, namespace: &str) -> Result<(), kube::Error> {
+        for setting in &self.settings {
+            let api: Api<Setting> = Api::namespaced(client.clone(), namespace);
+            api.create(&PostParams::default(), setting).await?;
+        }
+        for node in &self.nodes {
+            create_with_status(client, namespace, node).await?;
+        }
+        for source in &self.sources {
+            create_with_status(client, namespace, source).await?;
+        }
+        for image in &self.images {
+            create_with_status(client, namespace, image).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A status sent with a creation is dropped by the server, so it follows in a
+/// request of its own.
+async fn create_with_status<T>(
+    client: &Client,
+    namespace: &str,
+    object: &T,
+) -> Result<(), kube::Error>
+where
+    T: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned,
+{
+    let api: Api<T> = Api::namespaced(client.clone(), namespace);
+    let created = api.create(&PostParams::default(), object).await?;
+    let mut with_status = object.clone();
+    *with_status.meta_mut() = created.meta().clone();
+    let name = with_status.meta().name.clone().unwrap_or_default();
+    api.replace_status(&name, &PostParams::default(), &with_status)
+        .await?;
+    Ok(())
+}

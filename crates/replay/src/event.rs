@@ -1,0 +1,159 @@
+//! What a suite reports while it runs, and what is left of it. Terminal, JSON and
+//! every other report are made from these and nothing else.
+
+use std::time::Duration;
+
+use fixname_naming::LonghornVersion;
+use serde::Serialize;
+
+/// How one run of one scenario ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunResult {
+    /// The scenario's name.
+    pub name: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The version it began with.
+    #[serde(serialize_with = "as_text")]
+    pub longhorn: LonghornVersion,
+    /// `passed` or `failed`.
+    pub result: Verdict,
+    /// Wall time.
+    #[serde(rename = "durationMs", serialize_with = "as_millis")]
+    pub duration: Duration,
+    /// Model time.
+    #[serde(rename = "modelSeconds", serialize_with = "as_seconds")]
+    pub model_time: Duration,
+    /// Reruns it exactly.
+    pub seed: u64,
+    /// Its steps, as far as it got.
+    pub steps: Vec<StepResult>,
+    /// Why it failed; empty if it passed.
+    pub failures: Vec<Failure>,
+}
+
+/// `passed` or `failed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Everything expected was seen.
+    Passed,
+    /// Something was not, or could not be checked.
+    Failed,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepResult {
+    /// The step's name.
+    pub name: String,
+    /// The version in force.
+    #[serde(serialize_with = "as_text")]
+    pub longhorn: LonghornVersion,
+    /// What was seen, as far as it was as expected.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Serialize)]
+#[serde(
+    tag = "state",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Outcome {
+    /// The collision has struck.
+    Stuck {
+        /// The image that is stuck.
+        image: String,
+        /// The name that is fought for.
+        manager_name: String,
+        /// The disk that has it.
+        winner: Disk,
+        /// The disks that do not.
+        losers: Vec<Disk>,
+        /// Shut out although they collide with nothing.
+        bystanders: Vec<Disk>,
+        /// Failed attempts, resync by resync.
+        attempts: Vec<usize>,
+        /// Model seconds during which nothing moved.
+        #[serde(rename = "frozenSeconds", serialize_with = "as_seconds")]
+        frozen: Duration,
+        /// What the manager logs.
+        error: String,
+    },
+    /// All is well.
+    Settled {
+        /// The image.
+        image: String,
+        /// The managers that serve it.
+        managers: Vec<Manager>,
+        /// Model seconds until it was so.
+        #[serde(rename = "afterSeconds", serialize_with = "as_seconds")]
+        after: Duration,
+    },
+}
+
+/// A disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    /// The node's name.
+    pub node: String,
+    /// The disk's name.
+    pub name: String,
+    /// The disk's UUID.
+    #[serde(rename = "diskUUID")]
+    pub uuid: String,
+}
+
+/// A manager and its disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manager {
+    /// The manager's name.
+    pub name: String,
+    /// The disk it serves.
+    pub disk: Disk,
+}
+
+/// Why a run failed, for somebody who has to act on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The step, or the phase outside the steps.
+    pub step: String,
+    /// What was expected, in a sentence.
+    pub expected: String,
+    /// What was found instead, point by point.
+    pub found: Vec<String>,
+    /// The last log lines of the manager before that.
+    pub log: Vec<String>,
+}
+
+/// Counts over a suite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Runs that passed.
+    pub passed: usize,
+    /// Runs that failed.
+    pub failed: usize,
+}
+
+fn as_text<S: serde::Serializer>(
+    version: &LonghornVersion,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(version)
+}
+
+fn as_millis<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn as_seconds<S: serde::Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(span.as_secs())
+}

@@ -1,0 +1,333 @@
+//! One run: one scenario, one version, one seed, one API server.
+
+use std::time::{Duration, Instant};
+
+use fixname_controllers::driver::{Environment, Process, ProcessOptions, Sender};
+use fixname_controllers::{Behaviour, Trace, TraceItem, pods::Pods};
+use fixname_longhorn::BackingImage;
+use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
+use jiff::SignedDuration;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use crate::backend::Session;
+use crate::cluster::{self, objects};
+use crate::event::{Failure, Outcome, RunResult, StepResult, Verdict};
+use crate::expect::Observer;
+use crate::scenario::{Action, Copies, Expectation, Scenario, Step};
+
+/// How many log lines a failure shows.
+const LOG_TAIL: usize = 8;
+
+/// What to play, besides the scenario.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The version to begin with.
+    pub longhorn: LonghornVersion,
+    /// Where every random choice comes from.
+    pub seed: u64,
+    /// Gives the models of all versions this name function instead of their own.
+    pub name_scheme: Option<Scheme>,
+}
+
+/// Plays a scenario on an API server that is ready for it.
+pub(crate) async fn run(
+    scenario: &Scenario,
+    options: &RunOptions,
+    session: &Session,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> RunResult {
+    let began = Instant::now();
+    let mut result = RunResult {
+        name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        longhorn: options.longhorn.clone(),
+        result: Verdict::Failed,
+        duration: Duration::ZERO,
+        model_time: Duration::ZERO,
+        seed: options.seed,
+        steps: Vec::new(),
+        failures: Vec::new(),
+    };
+    match Player::set_up(scenario, options, session, cancelled).await {
+        Ok(mut player) => {
+            for step in &scenario.steps {
+                let (played, failures) = player.play(step).await;
+                result.steps.push(played);
+                result.failures.extend(failures);
+                // What follows a step that went wrong proves nothing.
+                if !result.failures.is_empty() {
+                    break;
+                }
+            }
+            result.failures.extend(player.end().await);
+        }
+        Err(failure) => result.failures.push(failure),
+    }
+    if result.failures.is_empty() {
+        result.result = Verdict::Passed;
+    }
+    result.duration = began.elapsed();
+    result.model_time = session.clock.elapsed();
+    result
+}
+
+struct Player<'a> {
+    scenario: &'a Scenario,
+    options: &'a RunOptions,
+    session: &'a Session,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+    sender: Sender,
+    image: watch::Sender<ImageRef>,
+    longhorn: LonghornVersion,
+    process: Option<Process>,
+    started: u64,
+    _environment: Environment,
+}
+
+impl<'a> Player<'a> {
+    async fn set_up(
+        scenario: &'a Scenario,
+        options: &'a RunOptions,
+        session: &'a Session,
+        cancelled: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, Failure> {
+        let broken = |found: String| Failure {
+            step: "set-up".to_owned(),
+            expected: "a cluster as the scenario describes it".to_owned(),
+            found: vec![found],
+            log: Vec::new(),
+        };
+        objects(&scenario.cluster)
+            .create(&session.client, &session.namespace)
+            .await
+            .map_err(|e| broken(e.to_string()))?;
+        let image = manager_image_for(&options.longhorn)
+            .map_err(|e| broken(e.to_string()))?
+            .image;
+        let sender = Sender {
+            client: session.client.clone(),
+            namespace: session.namespace.clone(),
+            trace: Trace::default(),
+            clock: session.clock,
+            admission: session.admission,
+            latency: session.latency,
+        };
+        let (image, current) = watch::channel(image);
+        let downloads = scenario
+            .cluster
+            .images
+            .values()
+            .filter_map(|i| i.download)
+            .max();
+        let pods = Pods::new(downloads.map(|s| SignedDuration::from_secs(i64::from(s))));
+        Ok(Self {
+            scenario,
+            options,
+            session,
+            cancelled,
+            _environment: Environment::start(sender.clone(), pods, current),
+            sender,
+            image,
+            longhorn: options.longhorn.clone(),
+            process: None,
+            started: 0,
+        })
+    }
+
+    /// Starts a manager process of the version in force.
+    fn start(&mut self) -> Result<(), String> {
+        let mut behaviour = Behaviour::of(&self.longhorn).map_err(|e| e.to_string())?;
+        if let Some(scheme) = &self.options.name_scheme {
+            behaviour = behaviour.with_scheme(scheme.clone());
+        }
+        // Each process draws differently, as each does in reality.
+        let seed = self
+            .options
+            .seed
+            .wrapping_mul(1_000_003)
+            .wrapping_add(self.started);
+        self.started += 1;
+        let node = self.scenario.cluster.disks.keys().next();
+        self.process = Some(Process::start(
+            self.sender.clone(),
+            ProcessOptions {
+                behaviour,
+                manager_image: self.image.borrow().clone(),
+                controller_id: node.map_or_else(String::new, |path| path.node.clone()),
+                seed,
+            },
+        ));
+        Ok(())
+    }
+
+    async fn play(&mut self, step: &Step) -> (StepResult, Vec<Failure>) {
+        let mut failures = Vec::new();
+        for action in &step.actions {
+            if let Err(found) = self.act(action).await {
+                failures.push(self.failure(
+                    step,
+                    "the step's actions to be carried out",
+                    vec![found],
+                ));
+            }
+        }
+        if self.process.is_none()
+            && let Err(found) = self.start()
+        {
+            failures.push(self.failure(step, "a manager process", vec![found]));
+        }
+        let mut outcomes = Vec::new();
+        if failures.is_empty() {
+            for expectation in step.expect.iter().filter(|e| e.on.includes(&self.longhorn)) {
+                match self.check(expectation).await {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(found) => {
+                        failures.push(self.failure(step, &sentence(expectation), found));
+                    }
+                }
+            }
+        }
+        if self.process.as_ref().is_some_and(Process::has_ended) {
+            failures.push(self.failure(
+                step,
+                "the manager process to go on",
+                vec!["it ended by itself".to_owned()],
+            ));
+        }
+        let result = StepResult {
+            name: step.name.clone(),
+            longhorn: self.longhorn.clone(),
+            outcomes,
+        };
+        (result, failures)
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::Want(copies) => {
+                self.patch_copies(copies, &json!(cluster::copy_spec()))
+                    .await
+            }
+            Action::Drop(copies) => self.patch_copies(copies, &Value::Null).await,
+            Action::Upgrade(to) => {
+                // Old and new managers do not overlap: the new one waits.
+                if let Some(process) = self.process.take() {
+                    process.stop().await;
+                }
+                self.longhorn = to.0.clone();
+                let image = manager_image_for(&self.longhorn).map_err(|e| e.to_string())?;
+                self.image.send_replace(image.image);
+                Ok(())
+            }
+        }
+    }
+
+    /// One merge patch of an image's `diskFileSpecMap`.
+    async fn patch_copies(&self, copies: &Copies, entry: &Value) -> Result<(), String> {
+        let uuids = copies
+            .disks
+            .iter()
+            .filter_map(|d| self.scenario.cluster.disks.get(d));
+        let map: Map<String, Value> = uuids.map(|uuid| (uuid.clone(), entry.clone())).collect();
+        let patch = json!({"spec": {"diskFileSpecMap": map}});
+        let api: Api<BackingImage> =
+            Api::namespaced(self.session.client.clone(), &self.session.namespace);
+        api.patch(
+            &copies.image,
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await
+        .map(drop)
+        .map_err(|e| format!("patch backing image {}: {e}", copies.image))
+    }
+
+    async fn check(&self, expectation: &Expectation) -> Result<Outcome, Vec<String>> {
+        let expected = Behaviour::of(&self.longhorn).map_err(|e| vec![e.to_string()])?;
+        let image = self.image.borrow().clone();
+        let observer = Observer {
+            client: &self.session.client,
+            namespace: &self.session.namespace,
+            clock: self.session.clock,
+            trace: &self.sender.trace,
+            cluster: &self.scenario.cluster,
+            expected: &expected,
+            manager_image: &image,
+            cancelled: self.cancelled,
+        };
+        match (&expectation.stuck, &expectation.settled) {
+            (Some(stuck), _) => observer.stuck(stuck).await,
+            (None, Some(settled)) => observer.settled(settled).await,
+            (None, None) => Err(vec!["the expectation says nothing".to_owned()]),
+        }
+    }
+
+    /// Stops the manager; trouble of the run itself fails it, however green it looked.
+    async fn end(mut self) -> Option<Failure> {
+        if let Some(process) = self.process.take() {
+            process.stop().await;
+        }
+        let trouble: Vec<String> = self
+            .sender
+            .trace
+            .since(0)
+            .into_iter()
+            .filter_map(|entry| match entry.item {
+                TraceItem::Trouble(text) => Some(text),
+                _ => None,
+            })
+            .collect();
+        (!trouble.is_empty()).then(|| Failure {
+            step: "the whole run".to_owned(),
+            expected: "caches that follow the API server".to_owned(),
+            found: trouble,
+            log: Vec::new(),
+        })
+    }
+
+    fn failure(&self, step: &Step, expected: &str, found: Vec<String>) -> Failure {
+        let lines: Vec<String> = self
+            .sender
+            .trace
+            .since(0)
+            .into_iter()
+            .filter_map(|entry| {
+                let text = match entry.item {
+                    TraceItem::Log(line) => line.text(),
+                    TraceItem::Event(event) => event.text(),
+                    TraceItem::Panic(text) => format!("panic: {text}"),
+                    TraceItem::Trouble(_) => return None,
+                };
+                Some(format!("{:>8.2} s  {text}", entry.at.as_secs_f64()))
+            })
+            .collect();
+        let tail = lines.len().saturating_sub(LOG_TAIL);
+        Failure {
+            step: format!("{} (Longhorn {})", step.name, self.longhorn),
+            expected: expected.to_owned(),
+            found,
+            log: lines[tail..].to_vec(),
+        }
+    }
+}
+
+fn sentence(expectation: &Expectation) -> String {
+    match (&expectation.stuck, &expectation.settled) {
+        (Some(stuck), _) => {
+            let disks: Vec<_> = stuck.contested.iter().map(ToString::to_string).collect();
+            format!(
+                "image {} to be stuck: one of {} has a manager, the others get none, and the status is frozen over two resyncs",
+                stuck.image,
+                disks.join(", ")
+            )
+        }
+        (None, Some(settled)) => format!(
+            "image {} to settle: one manager for every wanted disk, every copy ready, for two resyncs",
+            settled.image
+        ),
+        (None, None) => "nothing".to_owned(),
+    }
+}
