@@ -1,1 +1,15 @@
-//! Consumers of findings, statistics and events: tables, JSON and the knowledge base's text
+//! Writes what was found as text: for people, for programs, and as the
+//! knowledge base's script would have. Decides nothing, and prints nothing
+//! itself: every function returns the whole text.
+//!
+//! Map of the code: [`detect`] has the table and the wide table of a diagnosis,
+//! [`data`] JSON and YAML of anything, [`kb`] the script's text, and [`text`]
+//! what all human output is made of (columns, wrapping, safe words).
+//!
+//! Text for people may hold colours as ANSI sequences; who prints it to
+//! something other than a terminal takes them out (the binary does).
+
+pub mod data;
+pub mod detect;
+pub mod kb;
+pub mod text;
