@@ -132,7 +132,8 @@ impl<'a> Suite<'a> {
                 }
             }
             Ok(())
-        })?;
+        })
+        .and_then(|()| backend.finish())?;
         // What ended out of order before an early stop still counts.
         for run in finished.into_values() {
             report(&run);

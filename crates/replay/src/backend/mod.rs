@@ -1,7 +1,9 @@
 //! API servers that scenarios are played on, behind one trait.
 
+mod context;
 mod control_plane;
 mod embedded;
+mod real;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 
+pub use context::ContextBackend;
 pub use control_plane::ControlPlaneBackend;
 pub use embedded::EmbeddedBackend;
 
@@ -53,6 +56,15 @@ pub trait Backend: Sync {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError>;
+
+    /// Removes what was made for the whole suite.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`] if something is left behind.
+    fn finish(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
 }
 
 /// An API server that is ready for one run.

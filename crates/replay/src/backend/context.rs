@@ -1,0 +1,136 @@
+//! A cluster that is there: a context of a kubeconfig. Everything happens in
+//! namespaces made for it, which are removed again, as are the CRDs if they were
+//! not there before. A cluster where a Longhorn runs is refused.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config, ResourceExt};
+
+use super::real::{self, NamespaceEnd};
+use super::{Backend, BackendError, load_crds};
+use crate::event::RunResult;
+use crate::run::RunOptions;
+use crate::scenario::Scenario;
+
+/// The backend of an existing cluster.
+#[derive(Debug)]
+pub struct ContextBackend {
+    config: Config,
+    time_scale: f64,
+    /// The CRDs it loaded, and so removes.
+    loaded: Vec<String>,
+}
+
+impl ContextBackend {
+    /// Connects, looks for a Longhorn, and loads the CRDs that are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError`] if the kubeconfig cannot be read, the cluster does not
+    /// answer, or a Longhorn runs there.
+    pub fn connect(
+        kubeconfig: Option<PathBuf>,
+        context: Option<String>,
+        time_scale: f64,
+    ) -> Result<Self, BackendError> {
+        real::runtime()?.block_on(async {
+            let options = KubeConfigOptions {
+                context,
+                ..KubeConfigOptions::default()
+            };
+            let config = match kubeconfig {
+                Some(path) => {
+                    let file = Kubeconfig::read_from(path).map_err(BackendError::new)?;
+                    Config::from_custom_kubeconfig(file, &options).await
+                }
+                None => Config::from_kubeconfig(&options).await,
+            }
+            .map_err(BackendError::new)?;
+            let client = Client::try_from(config.clone()).map_err(BackendError::new)?;
+            refuse_longhorn(&client, &config).await?;
+            let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+            let there = crds
+                .list(&ListParams::default())
+                .await
+                .map_err(BackendError::new)?;
+            let there: Vec<String> = there.iter().map(ResourceExt::name_any).collect();
+            load_crds(&client).await?;
+            let ours = fixname_longhorn::crds::crds();
+            let ours = ours.iter().map(ResourceExt::name_any);
+            Ok(Self {
+                config,
+                time_scale,
+                loaded: ours.filter(|name| !there.contains(name)).collect(),
+            })
+        })
+    }
+}
+
+async fn refuse_longhorn(client: &Client, config: &Config) -> Result<(), BackendError> {
+    let api: Api<DaemonSet> = Api::all(client.clone());
+    let params = ListParams::default().fields("metadata.name=longhorn-manager");
+    let found = api.list(&params).await.map_err(|e| {
+        BackendError::new(format!(
+            "look for a Longhorn on {}: {e}",
+            config.cluster_url
+        ))
+    })?;
+    match found.iter().next() {
+        None => Ok(()),
+        Some(longhorn) => Err(BackendError::new(format!(
+            "a Longhorn runs on {} (daemonset longhorn-manager in namespace {}); its managers and the model would get in each other's way, so give another context",
+            config.cluster_url,
+            longhorn.namespace().unwrap_or_default()
+        ))),
+    }
+}
+
+impl Backend for ContextBackend {
+    fn name(&self) -> &'static str {
+        "context"
+    }
+
+    fn time_scale(&self) -> Option<f64> {
+        Some(self.time_scale)
+    }
+
+    fn run(
+        &self,
+        scenario: &Scenario,
+        options: &RunOptions,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<RunResult, BackendError> {
+        real::runtime()?.block_on(async {
+            let client = Client::try_from(self.config.clone()).map_err(BackendError::new)?;
+            let namespace = real::unique_namespace();
+            let end = NamespaceEnd::Remove;
+            real::run_in(
+                &client,
+                &namespace,
+                self.time_scale,
+                end,
+                scenario,
+                options,
+                cancelled,
+            )
+            .await
+        })
+    }
+
+    fn finish(&self) -> Result<(), BackendError> {
+        real::runtime()?.block_on(async {
+            let client = Client::try_from(self.config.clone()).map_err(BackendError::new)?;
+            let crds: Api<CustomResourceDefinition> = Api::all(client);
+            for name in &self.loaded {
+                crds.delete(name, &DeleteParams::default())
+                    .await
+                    .map_err(|e| BackendError::new(format!("remove CRD {name}: {e}")))?;
+            }
+            Ok(())
+        })
+    }
+}
