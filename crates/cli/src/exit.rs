@@ -11,14 +11,23 @@ pub(crate) enum Exit {
     Finding,
     /// Wrong usage, unreadable or invalid input.
     Usage,
+    /// The environment could not be made or reached.
+    Environment,
+    /// Nothing ran.
+    NothingRan,
+    /// Ctrl-C, as a shell counts it.
+    Interrupted,
 }
 
 impl Exit {
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
             Self::Finding => 1,
             Self::Usage => 2,
+            Self::Environment => 3,
+            Self::NothingRan => 5,
+            Self::Interrupted => 130,
         }
     }
 }

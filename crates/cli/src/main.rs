@@ -42,14 +42,16 @@ struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  asked and answered, nothing wrong
-  1  a finding
+  1  a finding, a failed scenario
   2  wrong usage, unreadable or invalid input
   3  the environment could not be made or reached
   4  timeout
-  5  nothing ran";
+  5  nothing ran
+  130  interrupted";
 
 #[derive(Subcommand)]
 enum Verb {
+    Replay(verbs::replay::Args),
     Detect(verbs::detect::Args),
     Names(verbs::names::Args),
     Versions(verbs::versions::Args),
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(cli.color, cli.quiet);
     let result = match cli.verb {
+        Verb::Replay(args) => verbs::replay::run(&args, &output),
         Verb::Detect(args) => verbs::detect::run(&args, &output),
         Verb::Names(args) => verbs::names::run(&args, &output),
         Verb::Versions(args) => verbs::versions::run(&args, &output),

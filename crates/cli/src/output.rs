@@ -45,6 +45,16 @@ impl Output {
         )
     }
 
+    /// Standard output for text that comes bit by bit; may have colours in it.
+    pub(crate) fn stream(&self) -> AutoStream<io::StdoutLock<'static>> {
+        AutoStream::new(io::stdout().lock(), self.color)
+    }
+
+    /// True if only failures and results are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Something good to know that is not the answer.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
@@ -74,9 +84,10 @@ impl Output {
     }
 }
 
-fn finish(result: io::Result<()>) -> Result<(), Failure> {
+/// What a failed write means: a closed pipe is no failure.
+pub(crate) fn finish<T>(result: io::Result<T>) -> Result<T, Failure> {
     match result {
-        Ok(()) => Ok(()),
+        Ok(written) => Ok(written),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::PipeClosed),
         Err(error) => Err(Failure::Told {
             exit: Exit::Usage,

@@ -112,6 +112,10 @@ impl<'a> Suite<'a> {
                             break;
                         }
                         let result = backend.run(scenario, options, cancelled);
+                        // An interrupted run has shown nothing, either way.
+                        if cancelled() && result.is_ok() {
+                            break;
+                        }
                         let failed = !matches!(&result, Ok(r) if r.result == Verdict::Passed);
                         if result.is_err() || (failed && self.options.fail_fast) {
                             stop.store(true, Ordering::Relaxed);

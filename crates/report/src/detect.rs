@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 use fixname_diagnose::{Basis, Finding, Report, Running, State};
-use fixname_longhorn::{Coverage, CoverageState};
+use fixname_longhorn::{Coverage, CoverageState, Kind};
 
 use crate::text::{
     BOLD, Columns, GREEN, RED, WIDTH, YELLOW, clean, counted, shortened, styled, wrapped,
@@ -209,18 +209,19 @@ fn read(report: &Report) -> Vec<String> {
     {
         match state {
             CoverageState::Read { objects, .. } => {
-                read.push(format!("{objects} {}", kind.plural()));
+                let (one, many) = words(*kind);
+                read.push(counted(*objects, one, many));
             }
             CoverageState::NotRead { reason } if reason == "not given" => {
-                missing.push(kind.plural().to_owned());
+                missing.push(words(*kind).1.to_owned());
             }
             CoverageState::NotRead { reason } => {
-                missing.push(format!("{} ({reason})", kind.plural()));
+                missing.push(format!("{} ({reason})", words(*kind).1));
             }
         }
         notes.extend(
             said.iter()
-                .map(|note| format!("Note on {}: {note}.", kind.plural())),
+                .map(|note| format!("Note on {}: {note}.", words(*kind).1)),
         );
     }
     let mut lines = Vec::new();
@@ -239,4 +240,16 @@ fn read(report: &Report) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// One and many of a kind, in words.
+fn words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Node => ("node", "nodes"),
+        Kind::BackingImage => ("backing image", "backing images"),
+        Kind::BackingImageManager => ("backing image manager", "backing image managers"),
+        Kind::BackingImageDataSource => ("data source", "data sources"),
+        Kind::Replica => ("replica", "replicas"),
+        Kind::Setting => ("setting", "settings"),
+    }
 }

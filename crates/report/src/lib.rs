@@ -3,7 +3,8 @@
 //! itself: every function returns the whole text.
 //!
 //! Map of the code: [`detect`] has the table and the wide table of a diagnosis,
-//! [`data`] JSON and YAML of anything, [`kb`] the script's text, and [`text`]
+//! [`data`] JSON and YAML of anything, [`kb`] the script's text, [`replay`] what
+//! scenarios showed, and [`text`]
 //! what all human output is made of (columns, wrapping, safe words).
 //!
 //! Text for people may hold colours as ANSI sequences; who prints it to
@@ -12,4 +13,5 @@
 pub mod data;
 pub mod detect;
 pub mod kb;
+pub mod replay;
 pub mod text;

@@ -67,7 +67,10 @@ impl<W: Write> ReplayText<W> {
                 head.seed
             )?;
             if let Some(scheme) = &head.name_scheme {
-                writeln!(out, "Every version's model is given the {scheme} name function.")?;
+                writeln!(
+                    out,
+                    "Every version's model is given the {scheme} name function."
+                )?;
             }
         }
         Ok(Self {
@@ -105,7 +108,11 @@ impl<W: Write> ReplayText<W> {
         }
         let Totals { passed, failed } = result.totals();
         let missing = result.planned - result.runs.len();
-        write!(self.out, "{}: {passed} passed, {failed} failed", count(result.runs.len(), "run"))?;
+        write!(
+            self.out,
+            "{}: {passed} passed, {failed} failed",
+            count(result.runs.len(), "run")
+        )?;
         if missing > 0 {
             write!(self.out, ", {missing} not run")?;
         }
@@ -124,11 +131,23 @@ impl<W: Write> ReplayText<W> {
                 writeln!(self.out, "\n{}", first.name)?;
                 writeln!(self.out, "  {}", first.title)?;
             }
-            writeln!(self.out, "  {:<8} {}", first.longhorn.to_string(), summary(&group))?;
+            let passed = group.iter().all(|r| r.result == Verdict::Passed);
+            let verdict = if passed { "ok" } else { "FAIL" };
+            let version = first.longhorn.to_string();
+            writeln!(
+                self.out,
+                "  {verdict:<4} {version:<8} {}",
+                summary(&group)
+            )?;
         }
         if self.detail == Detail::Verbose {
             for run in &group {
-                writeln!(self.out, "    seed {}, {} model seconds", run.seed, run.model_time.as_secs())?;
+                writeln!(
+                    self.out,
+                    "    seed {}, {} model seconds",
+                    run.seed,
+                    run.model_time.as_secs()
+                )?;
                 for step in &run.steps {
                     writeln!(self.out, "      {} ({})", step.name, step.longhorn)?;
                     for outcome in &step.outcomes {
@@ -150,11 +169,7 @@ impl<W: Write> ReplayText<W> {
 fn summary(group: &[RunResult]) -> String {
     let failed = group.iter().filter(|r| r.result == Verdict::Failed).count();
     if failed > 0 {
-        return if group.len() == 1 {
-            "FAILED".to_owned()
-        } else {
-            format!("FAILED   {failed} of {} seeds", group.len())
-        };
+        return format!("failed   {failed} of {}", count(group.len(), "seed"));
     }
     let last = group.iter().filter_map(last_outcome).next_back();
     let seeds = if group.len() > 1 {
@@ -163,11 +178,13 @@ fn summary(group: &[RunResult]) -> String {
         String::new()
     };
     match last {
-        Some(Outcome::Stuck { winner, losers, .. }) if group.len() == 1 => format!(
-            "stuck    {} has the name, {} waits",
-            place(winner),
-            list(losers)
-        ),
+        Some(Outcome::Stuck { winner, losers, .. }) if group.len() == 1 => {
+            let others = match losers.as_slice() {
+                [loser] => format!("{} waits", place(loser)),
+                losers => format!("{} others wait", losers.len()),
+            };
+            format!("stuck    {} has the name, {others}", place(winner))
+        }
         Some(Outcome::Stuck { .. }) => {
             let mut wins: Vec<(String, usize)> = Vec::new();
             for outcome in group.iter().filter_map(last_outcome) {
@@ -179,36 +196,40 @@ fn summary(group: &[RunResult]) -> String {
                 }
             }
             wins.sort();
-            let wins: Vec<_> = wins.iter().map(|(disk, n)| format!("{disk} won {n}")).collect();
+            let wins: Vec<_> = wins
+                .iter()
+                .map(|(disk, n)| format!("{disk} won {n}"))
+                .collect();
             format!("stuck    {}{seeds}", wins.join(", "))
         }
         Some(Outcome::Settled { managers, .. }) => {
             let n = managers.len();
             let from = group[0].steps.first().map(|s| s.longhorn.to_string());
             let to = group[0].steps.last().map(|s| s.longhorn.to_string());
-            let upgrade = match (from, to) {
+            match (from, to) {
                 (Some(from), Some(to)) if from != to => {
-                    let was = if group[0].steps.iter().any(has_been_stuck) {
-                        "stuck until upgraded; "
+                    let before = if group[0].steps.iter().any(has_been_stuck) {
+                        "; stuck before"
                     } else {
                         ""
                     };
-                    format!("{was}under {to}: ")
+                    format!("settled  after the upgrade to {to}{before}{seeds}")
                 }
-                _ => String::new(),
-            };
-            format!(
-                "settled  {upgrade}{}, {}, all copies ready{seeds}",
-                count(n, "disk"),
-                count(n, "manager")
-            )
+                _ => format!(
+                    "settled  {}, {}, all copies ready{seeds}",
+                    count(n, "disk"),
+                    count(n, "manager")
+                ),
+            }
         }
         None => "passed".to_owned(),
     }
 }
 
 fn has_been_stuck(step: &fixname_replay::StepResult) -> bool {
-    step.outcomes.iter().any(|o| matches!(o, Outcome::Stuck { .. }))
+    step.outcomes
+        .iter()
+        .any(|o| matches!(o, Outcome::Stuck { .. }))
 }
 
 fn last_outcome(run: &RunResult) -> Option<&Outcome> {
@@ -246,7 +267,11 @@ fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<
             managers,
             after,
         } => {
-            writeln!(out, "{indent}image {image} has settled after {} s", after.as_secs())?;
+            writeln!(
+                out,
+                "{indent}image {image} has settled after {} s",
+                after.as_secs()
+            )?;
             for Manager { name, disk } in managers {
                 writeln!(out, "{indent}  {}  {name}", place(disk))?;
             }
@@ -257,12 +282,25 @@ fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<
 }
 
 fn write_failure(out: &mut impl Write, run: &RunResult, failure: &Failure) -> io::Result<()> {
-    writeln!(out, "\n  FAILED {} under {}, seed {}", run.name, run.longhorn, run.seed)?;
+    writeln!(
+        out,
+        "\n  FAILED {} under {}, seed {}",
+        run.name, run.longhorn, run.seed
+    )?;
     writeln!(out, "    step:     {}", failure.step)?;
     writeln!(out, "    expected: {}", failure.expected)?;
     for (i, found) in failure.found.iter().enumerate() {
-        writeln!(out, "    {} {found}", if i == 0 { "found:   " } else { "         " })?;
+        writeln!(
+            out,
+            "    {} {found}",
+            if i == 0 { "found:   " } else { "         " }
+        )?;
     }
+    writeln!(
+        out,
+        "    again:    fixname replay PATH --select {} --longhorn {} --seed {}",
+        run.name, run.longhorn, run.seed
+    )?;
     if !failure.log.is_empty() {
         writeln!(out, "    the manager's last lines (model time):")?;
         for line in &failure.log {
@@ -275,12 +313,15 @@ fn write_failure(out: &mut impl Write, run: &RunResult, failure: &Failure) -> io
 /// What happened, told once: the first stuck run, and the same scenario under
 /// the first version where it settled.
 fn story(out: &mut impl Write, runs: &[RunResult]) -> io::Result<()> {
-    let stuck = runs.iter().filter(|r| r.result == Verdict::Passed).find_map(|run| {
-        let outcome = last_outcome(run)?;
-        // The knowledge base's case is the one with somebody shut out besides.
-        matches!(outcome, Outcome::Stuck { bystanders, .. } if !bystanders.is_empty())
-            .then_some((run, outcome))
-    });
+    let stuck = runs
+        .iter()
+        .filter(|r| r.result == Verdict::Passed)
+        .find_map(|run| {
+            let outcome = last_outcome(run)?;
+            // The knowledge base's case is the one with somebody shut out besides.
+            matches!(outcome, Outcome::Stuck { bystanders, .. } if !bystanders.is_empty())
+                .then_some((run, outcome))
+        });
     let Some((run, outcome)) = stuck else {
         return Ok(());
     };
@@ -307,11 +348,32 @@ fn story(out: &mut impl Write, runs: &[RunResult]) -> io::Result<()> {
     };
     let prefix = winner.uuid.get(..4).unwrap_or(&winner.uuid);
     writeln!(out, "\nWhat happened under {}", run.longhorn)?;
-    writeln!(out, "  Each disk that holds a copy of image {image} needs a manager object. Its name")?;
-    writeln!(out, "  is made from the first 4 digits of the disk's UUID, and {} disks begin", losers.len() + 1)?;
-    writeln!(out, "  with {prefix}, so both managers would be {manager_name}:")?;
-    let width = [winner].into_iter().chain(losers).chain(bystanders).map(|d| place(d).len()).max().unwrap_or(0);
-    writeln!(out, "    {:<width$}  {}  has it", place(winner), winner.uuid)?;
+    writeln!(
+        out,
+        "  Each disk that holds a copy of image {image} needs a manager object. Its name"
+    )?;
+    writeln!(
+        out,
+        "  is made from the first 4 digits of the disk's UUID, and {} disks begin",
+        losers.len() + 1
+    )?;
+    writeln!(
+        out,
+        "  with {prefix}, so both managers would be {manager_name}:"
+    )?;
+    let width = [winner]
+        .into_iter()
+        .chain(losers)
+        .chain(bystanders)
+        .map(|d| place(d).len())
+        .max()
+        .unwrap_or(0);
+    writeln!(
+        out,
+        "    {:<width$}  {}  has it",
+        place(winner),
+        winner.uuid
+    )?;
     for loser in losers {
         writeln!(out, "    {:<width$}  {}  STUCK", place(loser), loser.uuid)?;
     }
@@ -319,29 +381,73 @@ fn story(out: &mut impl Write, runs: &[RunResult]) -> io::Result<()> {
         writeln!(out, "    {:<width$}  {}  shut out", place(disk), disk.uuid)?;
     }
     let total: usize = attempts.iter().sum();
-    writeln!(out, "  In {} s Longhorn tried {total} times ({} at each resync) and was refused:", frozen.as_secs(), attempts.first().unwrap_or(&0))?;
-    writeln!(out, "    {}", error.replace(&format!(" \"{manager_name}\""), &format!("\n    \"{manager_name}\"")))?;
-    writeln!(out, "  A failed try throws the image's whole status update away. {} has its", list(bystanders))?;
-    writeln!(out, "  copy, but the image never says so: replicas on both disks wait for ever.")?;
+    writeln!(
+        out,
+        "  In {} s Longhorn tried {total} times ({} at each resync) and was refused:",
+        frozen.as_secs(),
+        attempts.first().unwrap_or(&0)
+    )?;
+    writeln!(
+        out,
+        "    {}",
+        error.replace(
+            &format!(" \"{manager_name}\""),
+            &format!("\n    \"{manager_name}\"")
+        )
+    )?;
+    writeln!(
+        out,
+        "  A failed try throws the image's whole status update away. {} has its",
+        list(bystanders)
+    )?;
+    writeln!(
+        out,
+        "  copy, but the image never says so: replicas on both disks wait for ever."
+    )?;
 
-    let fixed = runs.iter().filter(|r| r.name == run.name && r.result == Verdict::Passed).find_map(|r| {
-        match last_outcome(r)? {
-            Outcome::Settled { managers, after, .. } => Some((r, managers, after)),
+    let fixed = runs
+        .iter()
+        .filter(|r| r.name == run.name && r.result == Verdict::Passed)
+        .find_map(|r| match last_outcome(r)? {
+            Outcome::Settled {
+                managers, after, ..
+            } => Some((r, managers, after)),
             _ => None,
-        }
-    });
+        });
     if let Some((run, managers, after)) = fixed {
         writeln!(out, "\nWhat {} did instead", run.longhorn)?;
-        writeln!(out, "  It hashes the image and the whole UUID, so every disk has a name of its own;")?;
-        writeln!(out, "  all {} copies were ready after {} s:", managers.len(), after.as_secs().max(1))?;
+        writeln!(
+            out,
+            "  It hashes the image and the whole UUID, so every disk has a name of its own;"
+        )?;
+        writeln!(
+            out,
+            "  all {} copies were ready after {} s:",
+            managers.len(),
+            after.as_secs().max(1)
+        )?;
         for Manager { name, disk } in managers {
-            writeln!(out, "    {:<width$}  {}", place(disk), shorten(name, 76 - width))?;
+            writeln!(
+                out,
+                "    {:<width$}  {}",
+                place(disk),
+                shorten(name, 76 - width)
+            )?;
         }
     }
     writeln!(out, "\nLook closer")?;
-    writeln!(out, "  fixname replay scenarios -v              every step of every run")?;
-    writeln!(out, "  fixname names --all-versions --disk UUID the names a disk gets")?;
-    writeln!(out, "  fixname detect nodes.json                is a cluster of yours hit?")
+    writeln!(
+        out,
+        "  fixname replay scenarios -v              every step of every run"
+    )?;
+    writeln!(
+        out,
+        "  fixname names --all-versions --disk UUID the names a disk gets"
+    )?;
+    writeln!(
+        out,
+        "  fixname detect nodes.json                is a cluster of yours hit?"
+    )
 }
 
 fn shorten(name: &str, width: usize) -> String {

@@ -53,7 +53,7 @@ json.dump(texts, sys.stdout)
 prop_compose! {
     fn node()(
         name in prop::option::of("[a-zäß界]{0,3}"),
-        disks in prop::collection::vec(("[a-c界\\PC]{0,3}", "([cCé]0[1é界]{0,2}[0-9a-f]{0,2})?"), 0..4),
+        disks in prop::collection::vec(("[a-c界\\PC]{0,3}", "([cé]01[2é]x?[0-9a-f]{0,3})?"), 0..4),
     ) -> Node {
         let mut node = Node::default();
         node.metadata.name = name;

@@ -3,6 +3,7 @@
 pub(crate) mod detect;
 pub(crate) mod names;
 pub(crate) mod odds;
+pub(crate) mod replay;
 pub(crate) mod versions;
 
 use clap::ValueEnum;

@@ -35,7 +35,6 @@ pub(crate) struct Args {
         value_name = "VERSION",
         num_args = 1..,
         value_delimiter = ',',
-        conflicts_with = "all_versions",
         env = "FIXNAME_LONGHORN"
     )]
     longhorn: Vec<LonghornVersion>,
@@ -86,9 +85,12 @@ struct Entry {
     length: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fits_dns_label: Option<bool>,
-    /// Why there is no name, or why the API server refuses it.
+    /// Why there is no name.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Why the API server refuses the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
     /// A version without managers is no problem of the disk's.
     #[serde(skip)]
     is_problem: bool,
@@ -101,6 +103,12 @@ struct Collision {
     name: String,
     #[serde(rename = "diskUUIDs")]
     disk_uuids: Vec<String>,
+}
+
+impl Entry {
+    fn complaint(&self) -> Option<&str> {
+        self.error.as_deref().or(self.refused.as_deref())
+    }
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
@@ -172,6 +180,7 @@ fn entry(version: &Resolved, image: Option<&str>, disk: &str) -> Entry {
         length: None,
         fits_dns_label: None,
         error: None,
+        refused: None,
         is_problem: false,
     };
     match name {
@@ -180,7 +189,7 @@ fn entry(version: &Resolved, image: Option<&str>, disk: &str) -> Entry {
             entry.error = broken
                 .first()
                 .map(|rule| format!("the API server refuses {name} as a name: {rule}"));
-            entry.is_problem = entry.error.is_some();
+            entry.is_problem = entry.refused.is_some();
             entry.length = Some(name.as_str().len());
             entry.fits_dns_label = Some(fits_dns_label(&name));
             entry.name = Some(name.into_string());
@@ -222,16 +231,15 @@ fn table(args: &Args, answer: &Answer) -> String {
         let mut columns = Columns::default();
         let of_disk = || answer.names.iter().filter(|e| e.disk_uuid == *disk);
         for entry in of_disk() {
-            let shown = match (&entry.name, &entry.error) {
+            let shown = match (&entry.name, entry.complaint()) {
                 (Some(name), None) => name.as_str(),
-                (_, Some(_)) => "no valid name, see below",
-                (None, None) => "",
+                _ => "no valid name, see below",
             };
             columns.row(&[entry.longhorn_version.as_str(), shown]);
         }
         out.push_str(&columns.render("  "));
         let mut said: Vec<&str> = Vec::new();
-        for error in of_disk().filter_map(|e| e.error.as_deref()) {
+        for error in of_disk().filter_map(Entry::complaint) {
             if !said.contains(&error) {
                 said.push(error);
                 out.push_str(&wrapped("  - ", "    ", error));
@@ -274,7 +282,7 @@ fn wide(answer: &Answer) -> String {
             &entry.disk_uuid,
             entry.name.as_deref().unwrap_or_default(),
             entry.manager_image.as_deref().unwrap_or_default(),
-            entry.error.as_deref().unwrap_or_default(),
+            entry.complaint().unwrap_or_default(),
         ]);
     }
     columns.render("")

@@ -33,8 +33,7 @@ pub(crate) struct Args {
         long,
         value_name = "N",
         required_unless_present = "probability",
-        conflicts_with = "probability",
-        env = "FIXNAME_DISKS"
+        conflicts_with = "probability"
     )]
     disks: Option<DiskNumber>,
     /// The other way round: how many disks until a collision is that likely.
@@ -42,15 +41,10 @@ pub(crate) struct Args {
     probability: Option<Target>,
     /// A naming scheme: truncated, sha256, sha224, uuid-K (K characters of the
     /// UUID), uuid-full or hash-K (K hexadecimal digits).
-    #[arg(
-        long,
-        value_name = "SCHEME",
-        conflicts_with = "bits",
-        env = "FIXNAME_SCHEME"
-    )]
+    #[arg(long, value_name = "SCHEME", conflicts_with = "bits")]
     scheme: Option<Scheme>,
     /// Random bits in a name, 1 to 256.
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256), env = "FIXNAME_BITS")]
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256))]
     bits: Option<u16>,
     /// How to print.
     #[arg(

@@ -1,0 +1,1 @@
+//! Benchmarks of what users wait for: `cargo bench -p fixname-benches`.
