@@ -225,7 +225,24 @@ fn colour_is_only_where_it_is_asked_for() {
         .stdout;
     assert!(coloured.contains(&0x1b));
     assert!(!plain.contains(&0x1b));
-    let plain = String::from_utf8(plain).expect("it is text");
-    let too_long: Vec<&str> = plain.lines().filter(|l| l.chars().count() > 80).collect();
-    assert!(too_long.is_empty(), "{too_long:?}");
+}
+
+#[test]
+fn text_for_people_fits_in_80_columns() {
+    for name in [
+        "detect-active.txt",
+        "detect-latent.txt",
+        "detect-cleared.txt",
+        "detect-empty.txt",
+        "names.txt",
+        "names-all-versions.txt",
+        "names-invalid.txt",
+        "versions.txt",
+        "odds-302.txt",
+        "odds-inverse.txt",
+    ] {
+        let text = transcript(name).to_string();
+        let too_long: Vec<&str> = text.lines().filter(|l| l.chars().count() > 80).collect();
+        assert!(too_long.is_empty(), "{name}: {too_long:?}");
+    }
 }

@@ -71,7 +71,7 @@ impl Finding {
             (Code::SharedPrefix, State::Unknown) => "Disks may be fighting over one manager name",
             (Code::SharedPrefix, State::Latent) => "Disks would get one manager name",
             (Code::SharedPrefix, State::Cleared) => {
-                "Disks share a prefix, which this version's names do not depend on"
+                "Disks share a prefix that this version does not use"
             }
             (Code::SameUuid, _) => "One disk UUID stands on more than one disk",
             (Code::UnlabelledManager, _) => "A manager cannot be found by its own disk",
