@@ -307,3 +307,8 @@ pub(crate) fn registry() -> Registry {
     }
     registry
 }
+
+/// Whether a group is served by the server itself, not by definitions.
+pub(crate) fn is_group(group: &str) -> bool {
+    ROWS.iter().any(|row| row.group == group)
+}

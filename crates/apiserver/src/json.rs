@@ -84,6 +84,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        // Go writes a whole float without a fraction, so it reads back as an integer.
+        if v.fract() == 0.0 && v.abs() < 1e15 {
+            return Ok((v as i64).into());
+        }
         Ok(Number::from_f64(v).map_or(Value::Null, Value::Number))
     }
 

@@ -34,6 +34,7 @@ mod crd;
 mod delete;
 mod discovery;
 mod fault;
+mod fieldset;
 mod json;
 mod managed;
 mod meta;

@@ -262,7 +262,7 @@ pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
 
 fn wrong(key: &str, value: &Value, wanted: &str) -> String {
     format!(
-        "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata.{key} of type {wanted}",
+        "json: cannot unmarshal {} into Go struct field ObjectMeta.{key} of type {wanted}",
         go_kind(value)
     )
 }

@@ -156,14 +156,9 @@ impl Patch {
     ) -> Result<(Value, Vec<String>), Failure> {
         let mut new = old.clone();
         match &self.form {
-            Form::Json(patch) => json_patch::patch(&mut new, patch).map_err(|e| {
-                Failure::invalid_text(
-                    &target.resource.group,
-                    &target.resource.kind,
-                    meta::name(old),
-                    json_patch_error(&e),
-                )
-            })?,
+            Form::Json(patch) => {
+                json_patch::patch(&mut new, patch).map_err(|_| Failure::unprocessable())?
+            }
             Form::Merge(patch) => json_patch::merge(&mut new, patch),
             Form::Strategic(patch) => {
                 strategic(&mut new, patch, target.resource.behaviour)?;
@@ -234,19 +229,6 @@ fn go_json_error(error: &serde_json::Error, body: &[u8]) -> String {
             char::from(*c)
         ),
         _ => error.to_string(),
-    }
-}
-
-fn json_patch_error(error: &json_patch::PatchError) -> String {
-    use json_patch::PatchErrorKind;
-    match &error.kind {
-        PatchErrorKind::TestFailed => {
-            format!("testing value {} failed: test failed", error.path)
-        }
-        PatchErrorKind::InvalidPointer => {
-            format!("doc is missing path: {}: missing value", error.path)
-        }
-        _ => format!("doc is missing path: {}: missing value", error.path),
     }
 }
 

@@ -354,6 +354,9 @@ pub(crate) fn list(call: &Call, target: &Target) -> Result<Reply, Failure> {
     let mut meta = json!({"resourceVersion": page.version.to_string()});
     if let Some(token) = &page.token {
         meta["continue"] = Value::from(token.as_str());
+    } else if resource.is_custom() {
+        // Lists of custom resources show the empty token.
+        meta["continue"] = Value::from("");
     }
     if let Some(remaining) = page.remaining {
         meta["remainingItemCount"] = Value::from(remaining);

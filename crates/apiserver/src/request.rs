@@ -186,7 +186,11 @@ pub(crate) async fn resource(
         .registry
         .get(&path.group, &path.version, &path.plural);
     let Some(resource) = found else {
-        return Err(Failure::path_not_found());
+        return Err(if crate::builtin::is_group(&path.group) {
+            Failure::generic_not_found()
+        } else {
+            Failure::path_not_found()
+        });
     };
     if let Some(text) = &resource.deprecation {
         call.warn(text.clone());
@@ -221,7 +225,8 @@ async fn route_verb(
         namespace: path.namespace.clone().unwrap_or_default(),
         subresource: path.subresource.clone().unwrap_or_default(),
     };
-    let not_allowed = || not_allowed(resource);
+    let not_allowed = Failure::generic_method_not_allowed;
+    let custom = resource.is_custom();
     match (path.name.as_deref(), path.subresource.as_deref()) {
         (None, _) => match call.method {
             Method::GET | Method::HEAD => {
@@ -233,6 +238,10 @@ async fn route_verb(
             }
             Method::POST if !resource.namespaced || path.namespace.is_some() => {
                 crate::write::create(call, &target, body).await
+            }
+            Method::POST if custom => Err(Failure::path_not_found()),
+            Method::PUT | Method::PATCH if custom => {
+                Err(Failure::bad_request("name must be provided"))
             }
             Method::DELETE => crate::delete::collection(call, &target, body).await,
             _ => Err(not_allowed()),
@@ -248,6 +257,8 @@ async fn route_verb(
             Method::PUT => crate::write::replace(call, &target, name, body).await,
             Method::PATCH => crate::write::patch(call, &target, name, body).await,
             Method::DELETE => crate::delete::one(call, &target, name, body).await,
+            // The handler of custom resources ignores the name of a POST.
+            Method::POST if custom => crate::write::create(call, &target, body).await,
             _ => Err(not_allowed()),
         },
         (Some(name), Some("status")) if resource.has_status => match call.method {
@@ -263,14 +274,6 @@ async fn route_verb(
             }
         }
         _ => Err(Failure::path_not_found()),
-    }
-}
-
-fn not_allowed(resource: &Resource) -> Failure {
-    if resource.is_custom() {
-        Failure::generic_method_not_allowed()
-    } else {
-        Failure::plain(405, "405: Method Not Allowed")
     }
 }
 

@@ -247,13 +247,22 @@ impl Failure {
             .detailed(json!({"name": name, "group": group, "kind": kind, "causes": causes}))
     }
 
-    /// 422 without a list of fields: the text alone.
-    pub(crate) fn invalid_text(group: &str, kind: &str, name: &str, why: String) -> Self {
-        let _ = (group, kind, name);
+    /// 422 of a JSON patch that does not fit: the real server gives no reason.
+    pub(crate) fn unprocessable() -> Self {
         Self::new(
             422,
             "Invalid",
-            format!("the server rejected our request due to an error in our request: {why}"),
+            "the server rejected our request due to an error in our request",
+        )
+        .detailed(json!({}))
+    }
+
+    /// 404 of a resource that a built-in group does not have.
+    pub(crate) fn generic_not_found() -> Self {
+        Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
         )
         .detailed(json!({}))
     }

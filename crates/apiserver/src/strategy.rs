@@ -171,6 +171,8 @@ pub(crate) fn validate_update(
         return wrong_type;
     }
     let mut errors = meta::validate_update(new, old);
+    // The real server checks this twice, once for all kinds and once for each.
+    errors.extend(errors.clone());
     for error in meta::validate(
         new,
         resource.namespaced,

@@ -37,7 +37,11 @@ fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
         .trim();
     if !matches!(media, "" | "application/json" | "*/*") {
         return Err(Failure::unsupported_media_type(if resource.is_custom() {
-            &["application/json", "application/yaml"]
+            &[
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+            ]
         } else {
             &[
                 "application/json",
@@ -72,8 +76,22 @@ fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
             "couldn't get version/kind; json parse error: unexpected end of JSON input".to_owned(),
         ));
     }
-    let (mut object, duplicates) = crate::json::parse(body)
-        .map_err(|e| unrecognised(format!("couldn't get version/kind; json parse error: {e}")))?;
+    let (mut object, duplicates) = crate::json::parse(body).map_err(|e| {
+        let why = if e.is_eof() {
+            "unexpected end of JSON input".to_owned()
+        } else {
+            e.to_string()
+        };
+        unrecognised(format!(
+            "couldn't get version/kind; json parse error: {why}"
+        ))
+    })?;
+    if object.is_object() && resource.is_custom() && text(&object, "/kind").is_empty() {
+        return Err(unrecognised(format!(
+            "Object 'Kind' is missing in '{}'",
+            String::from_utf8_lossy(body)
+        )));
+    }
     if !object.is_object() {
         return Err(unrecognised(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
@@ -102,11 +120,6 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
     if kind.is_empty() {
         return Err(Failure::bad_request(format!(
             "Object 'Kind' is missing in '{object}'"
-        )));
-    }
-    if api_version.is_empty() {
-        return Err(Failure::bad_request(format!(
-            "Object 'apiVersion' is missing in '{object}'"
         )));
     }
     if api_version != resource.api_version() {
@@ -309,7 +322,7 @@ async fn try_create(
     if !errors.is_empty() {
         return Err(Failure::invalid(
             &resource.group,
-            &resource.kind,
+            text(&object, "/kind"),
             &name,
             &errors,
         ));
@@ -368,7 +381,9 @@ async fn try_create(
 fn non_zero_version(object: &Value) -> Result<Option<Value>, Failure> {
     match meta::text(object, "resourceVersion") {
         "" | "0" => Ok(None),
-        _ => Err(Failure::internal(
+        _ => Err(Failure::new(
+            500,
+            "",
             "resourceVersion should not be set on objects to be created",
         )),
     }
@@ -629,7 +644,8 @@ async fn try_update(
                     &resource.plural,
                     name,
                     &format!(
-                        "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                        registry_key(resource, &key),
                         existing.uid
                     ),
                 ));
@@ -673,7 +689,7 @@ async fn try_update(
     if !errors.is_empty() {
         return Err(Failure::invalid(
             &resource.group,
-            &resource.kind,
+            text(&new, "/kind"),
             name,
             &errors,
         ));
@@ -842,6 +858,15 @@ fn check_version(
         return Err(Failure::stale(&resource.group, &resource.plural, name));
     }
     Ok(())
+}
+
+/// Where etcd would keep the object.
+fn registry_key(resource: &crate::resource::Resource, key: &str) -> String {
+    if resource.is_custom() {
+        format!("/registry/{}/{}/{key}", resource.group, resource.plural)
+    } else {
+        format!("/registry/{}/{key}", resource.plural)
+    }
 }
 
 /// What an update can never change, or need not repeat.
