@@ -1,6 +1,9 @@
 //! What the core kinds default, keep and refuse.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::builtin::Kind;
+use crate::status::FieldError;
 
 /// An `events.k8s.io/v1` event as the core event that is stored.
 pub(crate) fn event_to_core(object: &mut Value) {
@@ -37,38 +40,299 @@ fn rename(object: &mut Value, names: &[(&str, &str)], to_core: bool) {
     }
 }
 
-/// Fills defaults of a core kind in and drops what it does not know.
-pub(crate) fn shape(kind: crate::builtin::Kind, object: &mut Value) -> Result<Vec<String>, String> {
-    use crate::builtin::Kind;
-    if kind == Kind::Definition {
-        crate::crd::default(object);
+/// Top-level members of the core kinds besides apiVersion, kind and metadata.
+fn members(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::ConfigMap => &["data", "binaryData", "immutable"],
+        Kind::Secret => &["data", "stringData", "type", "immutable"],
+        Kind::ServiceAccount => &[
+            "secrets",
+            "imagePullSecrets",
+            "automountServiceAccountToken",
+        ],
+        Kind::Lease => &["spec"],
+        Kind::Event => &[
+            "involvedObject",
+            "reason",
+            "message",
+            "source",
+            "firstTimestamp",
+            "lastTimestamp",
+            "count",
+            "type",
+            "eventTime",
+            "series",
+            "action",
+            "related",
+            "reportingComponent",
+            "reportingInstance",
+        ],
+        Kind::EventV1 => &[
+            "eventTime",
+            "series",
+            "reportingController",
+            "reportingInstance",
+            "action",
+            "reason",
+            "regarding",
+            "related",
+            "note",
+            "type",
+            "deprecatedSource",
+            "deprecatedFirstTimestamp",
+            "deprecatedLastTimestamp",
+            "deprecatedCount",
+        ],
+        Kind::Namespace | Kind::Node | Kind::Pod | Kind::Job | Kind::Definition | Kind::Custom => {
+            &["spec", "status"]
+        }
     }
-    Ok(Vec::new())
+}
+
+/// Fills defaults of a core kind in and drops the top-level fields that it
+/// does not know; deeper ones are kept as they are.
+pub(crate) fn shape(kind: Kind, object: &mut Value) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    if let Value::Object(map) = object {
+        map.retain(|key, value| {
+            let known = matches!(key.as_str(), "apiVersion" | "kind" | "metadata")
+                || members(kind).contains(&key.as_str());
+            if !known {
+                unknown.push(key.clone());
+            }
+            known && !value.is_null()
+        });
+    }
+    match kind {
+        Kind::Definition => crate::crd::default(object),
+        Kind::ConfigMap => texts(object, "ConfigMap", "data")?,
+        Kind::Secret => secret(object)?,
+        Kind::Pod => pod_spec(object.get_mut("spec")),
+        Kind::Job => job(object),
+        Kind::Event => {
+            for (key, value) in [
+                ("source", json!({})),
+                ("firstTimestamp", Value::Null),
+                ("lastTimestamp", Value::Null),
+                ("eventTime", Value::Null),
+                ("reportingComponent", json!("")),
+                ("reportingInstance", json!("")),
+            ] {
+                default(object, key, value);
+            }
+        }
+        _ => {}
+    }
+    Ok(unknown)
+}
+
+fn default(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(map) = object {
+        map.entry(key).or_insert(value);
+    }
+}
+
+/// A map of texts, as Go decodes it.
+fn texts(object: &Value, kind: &str, key: &str) -> Result<(), String> {
+    let Some(Value::Object(map)) = object.get(key) else {
+        return Ok(());
+    };
+    match map.values().find(|v| !v.is_string()) {
+        None => Ok(()),
+        Some(bad) => Err(format!(
+            "json: cannot unmarshal {} into Go struct field {kind}.{key} of type string",
+            crate::meta::go_kind(bad)
+        )),
+    }
+}
+
+/// `stringData` is written into `data`; the type is opaque unless given.
+fn secret(object: &mut Value) -> Result<(), String> {
+    use base64::Engine;
+    let coder = base64::engine::general_purpose::STANDARD;
+    texts(object, "Secret", "stringData")?;
+    if let Some(Value::Object(data)) = object.get("data") {
+        for value in data.values() {
+            let text = value.as_str().unwrap_or_default();
+            if let Err(error) = coder.decode(text) {
+                let at = match error {
+                    base64::DecodeError::InvalidByte(at, _)
+                    | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                    _ => text.len(),
+                };
+                return Err(format!("illegal base64 data at input byte {at}"));
+            }
+        }
+    }
+    if let Value::Object(map) = object {
+        if let Some(Value::Object(strings)) = map.remove("stringData") {
+            let data = map.entry("data").or_insert_with(|| json!({}));
+            for (key, value) in strings {
+                data[key] = Value::String(coder.encode(value.as_str().unwrap_or_default()));
+            }
+        }
+        map.entry("type").or_insert_with(|| json!("Opaque"));
+    }
+    Ok(())
+}
+
+/// The defaults of `pkg/apis/core/v1/defaults.go` for a pod's spec.
+fn pod_spec(spec: Option<&mut Value>) {
+    let Some(spec) = spec.filter(|s| s.is_object()) else {
+        return;
+    };
+    for (key, value) in [
+        ("dnsPolicy", json!("ClusterFirst")),
+        ("enableServiceLinks", json!(true)),
+        ("restartPolicy", json!("Always")),
+        ("schedulerName", json!("default-scheduler")),
+        ("securityContext", json!({})),
+        ("terminationGracePeriodSeconds", json!(30)),
+    ] {
+        default(spec, key, value);
+    }
+    for list in ["containers", "initContainers"] {
+        for container in spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            let image = container
+                .get("image")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let tag = image
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .split_once(':')
+                .map(|(_, t)| t);
+            let pull = match tag {
+                None | Some("latest") => "Always",
+                Some(_) => "IfNotPresent",
+            };
+            for (key, value) in [
+                ("imagePullPolicy", json!(pull)),
+                ("resources", json!({})),
+                ("terminationMessagePath", json!("/dev/termination-log")),
+                ("terminationMessagePolicy", json!("File")),
+            ] {
+                default(container, key, value);
+            }
+        }
+    }
+}
+
+fn job(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) else {
+        return;
+    };
+    for (key, value) in [
+        ("backoffLimit", json!(6)),
+        ("completionMode", json!("NonIndexed")),
+        ("completions", json!(1)),
+        ("manualSelector", json!(false)),
+        ("parallelism", json!(1)),
+        ("podReplacementPolicy", json!("TerminatingOrFailed")),
+        ("suspend", json!(false)),
+    ] {
+        default(spec, key, value);
+    }
+    if let Some(template) = spec.get_mut("template") {
+        pod_spec(template.get_mut("spec"));
+        if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
+            // Only pods themselves get this one.
+            spec.remove("enableServiceLinks");
+        }
+    }
 }
 
 /// What a core kind sets when an object is created.
-pub(crate) fn prepare_create(kind: crate::builtin::Kind, object: &mut Value) {
-    use crate::builtin::Kind;
+pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
     match kind {
         Kind::Pod => {
-            object["status"] = serde_json::json!({"phase": "Pending", "qosClass": "BestEffort"});
+            object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+            if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
+                default(spec, "priority", json!(0));
+                default(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
+                default(
+                    spec,
+                    "tolerations",
+                    json!([
+                        {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+                        {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
+                    ]),
+                );
+            }
         }
-        Kind::Job => object["status"] = serde_json::json!({}),
+        Kind::Job => object["status"] = json!({}),
         _ => {}
     }
 }
 
 /// What a core kind refuses.
-pub(crate) fn validate(
-    kind: crate::builtin::Kind,
-    new: &Value,
-    old: Option<&Value>,
-) -> Vec<crate::status::FieldError> {
-    let _ = (kind, new, old);
-    Vec::new()
+pub(crate) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    match kind {
+        Kind::ConfigMap | Kind::Secret => {
+            for member in ["data", "binaryData"] {
+                let Some(Value::Object(data)) = new.get(member) else {
+                    continue;
+                };
+                for key in data.keys() {
+                    for why in crate::names::config_key_errors(key) {
+                        errors.push(FieldError::invalid_str(
+                            format!("{member}[{key}]"),
+                            key,
+                            why,
+                        ));
+                    }
+                }
+            }
+            if let Some(old) = old
+                && old.get("immutable") == Some(&Value::Bool(true))
+            {
+                let text = "field is immutable when `immutable` is set";
+                if new.get("immutable") != Some(&Value::Bool(true)) {
+                    errors.push(FieldError::forbidden("immutable", text));
+                }
+                for member in ["data", "binaryData"] {
+                    if new.get(member) != old.get(member) {
+                        errors.push(FieldError::forbidden(member, text));
+                    }
+                }
+            }
+        }
+        Kind::Pod => {
+            let containers = new.pointer("/spec/containers").and_then(Value::as_array);
+            if containers.is_none_or(Vec::is_empty) {
+                errors.push(FieldError::required("spec.containers", ""));
+            }
+            if let Some(old) = old
+                && new.pointer("/spec/nodeName") != old.pointer("/spec/nodeName")
+            {
+                errors.push(FieldError::forbidden(
+                    "spec",
+                    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+                ));
+            }
+        }
+        _ => {}
+    }
+    errors
 }
 
-/// The schema of a core kind for OpenAPI.
-pub(crate) fn openapi(_kind: crate::builtin::Kind) -> Value {
-    serde_json::json!({"type": "object", "properties": {}})
+/// The schema of a core kind for OpenAPI: its top-level members.
+pub(crate) fn openapi(kind: Kind) -> Value {
+    let properties: serde_json::Map<String, Value> = members(kind)
+        .iter()
+        .map(|name| {
+            (
+                (*name).to_owned(),
+                json!({"x-kubernetes-preserve-unknown-fields": true}),
+            )
+        })
+        .collect();
+    json!({"type": "object", "properties": properties})
 }

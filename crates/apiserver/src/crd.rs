@@ -139,10 +139,9 @@ pub(crate) fn validate(object: &Value) -> Vec<FieldError> {
         }
         seen.push(name);
         match version.pointer("/schema/openAPIV3Schema") {
-            None | Some(Value::Null) => errors.push(FieldError::required(
-                at("schema.openAPIV3Schema"),
-                "schemas are required",
-            )),
+            None | Some(Value::Null) => {
+                errors.push(FieldError::required(at("schema.openAPIV3Schema"), ""))
+            }
             Some(schema) => {
                 if let Err(why) = Schema::parse(schema) {
                     errors.push(FieldError::invalid_str(

@@ -71,7 +71,16 @@ impl Options {
                 .then(|| call.query.flag("orphanDependents"));
         } else {
             let value: Value = serde_json::from_slice(body).map_err(|e| {
-                Failure::bad_request(format!("couldn't get version/kind; json parse error: {e}"))
+                let why = if e.is_eof() {
+                    "unexpected end of JSON input".to_owned()
+                } else {
+                    e.to_string()
+                };
+                Failure::new(
+                    500,
+                    "",
+                    format!("couldn't get version/kind; json parse error: {why}"),
+                )
             })?;
             let kind = text(&value, "/kind");
             if !value.is_object() || !(kind.is_empty() || kind == "DeleteOptions") {
@@ -95,7 +104,7 @@ impl Options {
                     if run != "All" {
                         return Err(invalid_options(FieldError::not_supported(
                             "dryRun",
-                            run,
+                            &json!([run]),
                             &["All".to_owned()],
                         )));
                     }

@@ -17,7 +17,7 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
     if !matches!(call.method, Method::GET | Method::HEAD) {
         return Err(match route {
             Route::Unknown => Failure::path_not_found(),
-            _ => Failure::plain(405, "405: Method Not Allowed"),
+            _ => Failure::generic_method_not_allowed(),
         });
     }
     match route {

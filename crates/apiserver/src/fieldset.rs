@@ -277,7 +277,14 @@ impl<'a> Ty<'a> {
     }
 
     fn atomic_map(self) -> bool {
-        matches!(self, Self::Schema(schema) if schema.atomic_map)
+        match self {
+            Self::Schema(schema) => schema.atomic_map,
+            Self::Core(name) => matches!(
+                name,
+                "involvedObject" | "regarding" | "related" | "selector" | "claimRef"
+            ),
+            _ => false,
+        }
     }
 }
 
@@ -428,7 +435,10 @@ fn differs(
         leaf(found, path);
         return;
     }
+    // A struct of a core kind is always there in Go: only what is in it is added.
+    let is_struct = matches!(ty, Ty::Core(name) if !name.is_empty() && !CORE_MAPS.contains(&name));
     match (old, new) {
+        _ if is_struct => {}
         (None, _) if !path.is_empty() => found.added.insert(path),
         (_, None) if !path.is_empty() => found.removed.insert(path),
         _ => {}
@@ -493,7 +503,7 @@ fn strike(ty: Ty<'_>, value: &mut Value, gone: &Set, keep: &Set) {
                     strike(ty.child(key).0, value, below, kept.unwrap_or(&nothing));
                     let drained = matches!(value, Value::Object(m) if m.is_empty())
                         || matches!(value, Value::Array(a) if a.is_empty());
-                    if drained && kept.is_none() && !ty.child(key).1 {
+                    if drained && kept.is_none() {
                         map.remove(key);
                     }
                 }

@@ -94,9 +94,6 @@ impl Entry {
         }
         if !self.apply {
             shown.push_str(&format!(" using {}", self.api_version));
-            if let Some(time) = &self.time {
-                shown.push_str(&format!(" at {time}"));
-            }
         }
         shown
     }
@@ -205,7 +202,9 @@ pub(crate) fn on_update(
                 .all(|e| e.as_object().is_some_and(serde_json::Map::is_empty))
         });
     let entries = if cleared { Vec::new() } else { read(old) };
-    if cleared {
+    // An object without records does not start to have some with an update,
+    // only with an apply.
+    if entries.is_empty() {
         meta::set(new, "managedFields", None);
         return;
     }
@@ -302,7 +301,22 @@ pub(crate) fn apply(
     let nothing =
         json!({"apiVersion": resource.api_version(), "kind": resource.kind, "metadata": {}});
     let live = old.map_or(nothing, without_managed);
-    let entries = old.map(read).unwrap_or_default();
+    let mut entries = old.map(read).unwrap_or_default();
+    if let Some(old) = old
+        && entries.is_empty()
+    {
+        // What was there before anything was recorded belongs to this manager.
+        let mut fields = fieldset::fields_of(resource, &without_managed(old));
+        strip(resource, "", &mut fields);
+        entries.push(Entry {
+            manager: "before-first-apply".to_owned(),
+            apply: false,
+            api_version: resource.api_version(),
+            subresource: String::new(),
+            time: Some(crate::clock::rfc3339(now)),
+            fields,
+        });
+    }
     let mut applied = fieldset::fields_of(resource, &config);
     strip(resource, &target.subresource, &mut applied);
     let mine = Entry {

@@ -41,11 +41,12 @@ impl Selection {
                 || (path == "metadata.namespace" && (resource.namespaced || !resource.is_custom()))
                 || resource.selectable.iter().any(|s| s == path);
             if !known {
-                let why = if resource.is_custom() {
-                    format!("field label not supported: {path}")
-                } else {
-                    unsupported_field(resource, path)
-                };
+                if resource.is_custom() {
+                    return Err(Failure::bad_request(format!(
+                        "field label not supported: {path}"
+                    )));
+                }
+                let why = unsupported_field(resource, path);
                 return Err(Failure::bad_request(format!(
                     "Unable to find {} that match label selector {}, field selector {}: {why}",
                     quote(&format!(
@@ -86,16 +87,15 @@ fn unsupported_field(resource: &Resource, path: &str) -> String {
 /// A `resourceVersion` parameter as a number.
 pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
     text.parse::<u64>().map_err(|_| {
-        Failure::invalid(
-            "meta.k8s.io",
-            "ListOptions",
-            "",
-            &[FieldError::invalid_str(
-                "resourceVersion",
-                text,
-                format!("strconv.ParseUint: parsing {}: invalid syntax", quote(text)),
-            )],
-        )
+        let error = FieldError::invalid_str(
+            "resourceVersion",
+            text,
+            format!("strconv.ParseUint: parsing {}: invalid syntax", quote(text)),
+        );
+        Failure::bad_request(format!(
+            "invalid resource version: resourceVersion: {}",
+            error.body()
+        ))
     })
 }
 
@@ -169,7 +169,11 @@ impl Continue {
     }
 
     fn decode(token: &str) -> Result<Self, Failure> {
-        let bad = |why: &str| Failure::bad_request(format!("continue key is not valid: {why}"));
+        let bad = |why: &str| {
+            Failure::bad_request(format!(
+                "invalid continue token: continue key is not valid: {why}"
+            ))
+        };
         let bytes = URL_SAFE_NO_PAD
             .decode(token.trim_end_matches('='))
             .map_err(|e| bad(&e.to_string()))?;
@@ -237,7 +241,7 @@ pub(crate) fn collect(
         if matching == "Exact" && asked == Some("0") {
             return option_error(FieldError::forbidden(
                 "resourceVersionMatch",
-                "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"",
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
             ));
         }
         if matching != "Exact" && matching != "NotOlderThan" {

@@ -432,7 +432,7 @@ impl Query {
                     "",
                     &[crate::status::FieldError::not_supported(
                         "dryRun",
-                        &Value::from(value),
+                        &json!([value]),
                         &["All".to_owned()],
                     )],
                 ));

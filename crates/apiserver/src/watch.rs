@@ -142,11 +142,6 @@ impl Watch {
         let resource = self.target.resource.clone();
         let mut state = self.server.state();
         let current = state.store.version();
-        if let Some(asked) = asked
-            && asked > current
-        {
-            return Err(Failure::version_too_large(asked, current));
-        }
         let table = state.store.table(&resource.table);
         self.generation = table.generation;
         let from = asked.unwrap_or_default();

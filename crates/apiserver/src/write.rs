@@ -130,9 +130,10 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
     }
     if kind != resource.kind && !resource.is_custom() {
         return Err(Failure::bad_request(format!(
-            "{kind} in version {} cannot be handled as a {}: converting ({kind}) to ({}): unknown conversion",
+            "{kind} in version {} cannot be handled as a {}: converting ({}.{kind}) to (core.{}): unknown conversion",
             quote(&resource.version),
             resource.kind,
+            resource.version,
             resource.kind
         )));
     }
@@ -831,7 +832,11 @@ fn check_version(
                 std::num::IntErrorKind::PosOverflow => "value out of range",
                 _ => "invalid syntax",
             };
-            Failure::bad_request(format!("strconv.ParseUint: parsing {}: {why}", quote(text)))
+            Failure::new(
+                500,
+                "",
+                format!("strconv.ParseUint: parsing {}: {why}", quote(text)),
+            )
         })?,
     };
     if number == 0 && resource.behaviour.allows_unconditional_update() {

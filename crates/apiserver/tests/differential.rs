@@ -47,6 +47,9 @@ fn sorted_list(text: &str) -> String {
     if let Some((head, _)) = text.split_once(", current: ") {
         return format!("{head}, current: *");
     }
+    if let Some((head, _)) = text.split_once(" in record (") {
+        return format!("{head} in record (*");
+    }
     if let Some((head, _)) = text.split_once("UID in object meta: ") {
         return format!("{head}UID in object meta: *");
     }
