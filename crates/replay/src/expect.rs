@@ -286,6 +286,8 @@ impl Observer<'_> {
         let before = self.view().await?;
         let (from, start) = (self.trace.len(), self.clock.elapsed());
         self.clock.sleep(TWO_RESYNCS).await;
+        // Nor may the window cut a burst in two.
+        self.quiet().await?;
         let after = self.view().await?;
         let frozen = self.clock.elapsed().saturating_sub(start);
         let found = self.check_stuck(stuck, &after)?;

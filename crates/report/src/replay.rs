@@ -134,11 +134,7 @@ impl<W: Write> ReplayText<W> {
             let passed = group.iter().all(|r| r.result == Verdict::Passed);
             let verdict = if passed { "ok" } else { "FAIL" };
             let version = first.longhorn.to_string();
-            writeln!(
-                self.out,
-                "  {verdict:<4} {version:<8} {}",
-                summary(&group)
-            )?;
+            writeln!(self.out, "  {verdict:<4} {version:<8} {}", summary(&group))?;
         }
         if self.detail == Detail::Verbose {
             for run in &group {
