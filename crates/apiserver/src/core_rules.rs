@@ -109,18 +109,6 @@ pub(crate) fn shape(kind: Kind, object: &mut Value) -> Result<Vec<String>, Strin
         Kind::Secret => secret(object)?,
         Kind::Pod => pod_spec(object.get_mut("spec")),
         Kind::Job => job(object),
-        Kind::Event => {
-            for (key, value) in [
-                ("source", json!({})),
-                ("firstTimestamp", Value::Null),
-                ("lastTimestamp", Value::Null),
-                ("eventTime", Value::Null),
-                ("reportingComponent", json!("")),
-                ("reportingInstance", json!("")),
-            ] {
-                default(object, key, value);
-            }
-        }
         _ => {}
     }
     Ok(unknown)
@@ -266,9 +254,61 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
                 );
             }
         }
-        Kind::Job => object["status"] = json!({}),
+        Kind::Job => {
+            object["status"] = json!({});
+            job_selector(object);
+        }
+        Kind::Event => {
+            for (key, value) in [
+                ("source", json!({})),
+                ("firstTimestamp", Value::Null),
+                ("lastTimestamp", Value::Null),
+                ("eventTime", Value::Null),
+                ("reportingComponent", json!("")),
+                ("reportingInstance", json!("")),
+            ] {
+                default(object, key, value);
+            }
+        }
         _ => {}
     }
+}
+
+/// A job selects its pods by its own uid (`pkg/registry/batch/job/strategy.go`).
+fn job_selector(object: &mut Value) {
+    if object.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) || !object["spec"].is_object() {
+        return;
+    }
+    let uid = crate::meta::text(object, "uid").to_owned();
+    let name = crate::meta::name(object).to_owned();
+    let labels = [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("job-name", &name),
+    ];
+    let template = &mut object["spec"]["template"];
+    if template.is_null() {
+        *template = json!({});
+    }
+    if !template.is_object() {
+        return;
+    }
+    let template_meta = crate::meta::of_mut(template);
+    let wanted = template_meta
+        .entry("labels")
+        .or_insert_with(|| json!({}));
+    for (key, value) in labels {
+        wanted[key] = Value::from(value.as_str());
+    }
+    let all = crate::meta::of_mut(object)
+        .entry("labels")
+        .or_insert_with(|| json!({}));
+    for (key, value) in labels {
+        all[key] = Value::from(value.as_str());
+    }
+    object["spec"]["selector"] =
+        json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
 }
 
 /// What a core kind refuses.

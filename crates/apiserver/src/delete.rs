@@ -280,7 +280,19 @@ async fn attempt(
         if options.dry_run {
             return Ok(Some(Outcome::Tried(existing)));
         }
-        let stored = state.remove(resource, key, old);
+        let mut last = old;
+        if resource.behaviour == Kind::Pod && !meta::is_terminating(&last) {
+            // A graceful deletion of no seconds: marked, and gone at once.
+            let next = meta::generation(&last) + 1;
+            meta::set(&mut last, "generation", Some(Value::from(next)));
+            meta::set(
+                &mut last,
+                "deletionTimestamp",
+                Some(Value::String(crate::clock::rfc3339(now))),
+            );
+            meta::set(&mut last, "deletionGracePeriodSeconds", Some(Value::from(0)));
+        }
+        let stored = state.remove(resource, key, last);
         drop(state);
         server.inner.collector.removed(server, resource, &stored);
         return Ok(Some(Outcome::Gone(stored)));

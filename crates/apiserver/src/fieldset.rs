@@ -117,8 +117,11 @@ impl Set {
     }
 
     fn collect(&self, path: &mut String, all: &mut Vec<String>) {
-        if self.member {
-            all.push(path.clone());
+        // Members of one level come before what is below them.
+        for (step, below) in &self.below {
+            if below.member {
+                all.push(format!("{path}{}", shown(step)));
+            }
         }
         for (step, below) in &self.below {
             let length = path.len();

@@ -128,11 +128,12 @@ async fn accept(
         let server = server.clone();
         let token = token.clone();
         connections.spawn(async move {
-            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
                 let server = server.clone();
                 let token = token.clone();
                 async move {
-                    if !is_authorised(&request, &token) {
+                    let by_path = strip_token(&mut request, &token);
+                    if !by_path && !is_authorised(&request, &token) {
                         let open =
                             matches!(request.uri().path(), "/healthz" | "/readyz" | "/livez");
                         if !open {
@@ -153,7 +154,7 @@ async fn accept(
     connections.shutdown().await;
 }
 
-/// Compares the token in a time that does not depend on where it differs.
+/// Whether the request carries the bearer token.
 fn is_authorised<B>(request: &http::Request<B>, token: &str) -> bool {
     let given = request
         .headers()
@@ -162,6 +163,38 @@ fn is_authorised<B>(request: &http::Request<B>, token: &str) -> bool {
         .unwrap_or_default();
     let wanted = format!("Bearer {token}");
     let wanted = wanted.as_bytes();
+    same(given, wanted)
+}
+
+/// Takes the token off the front of the path, where the kubeconfig puts it:
+/// client-go sends no bearer token over plain HTTP.
+fn strip_token<B>(request: &mut http::Request<B>, token: &str) -> bool {
+    let path = request.uri().path();
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let (first, tail) = match rest.split_once('/') {
+        Some((first, _)) => (first, &rest[first.len()..]),
+        None => (rest, "/"),
+    };
+    if !same(first.as_bytes(), token.as_bytes()) {
+        return false;
+    }
+    let target = match request.uri().query() {
+        Some(query) => format!("{tail}?{query}"),
+        None => tail.to_owned(),
+    };
+    match target.parse() {
+        Ok(uri) => {
+            *request.uri_mut() = uri;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Compares in a time that does not depend on where the two differ.
+fn same(given: &[u8], wanted: &[u8]) -> bool {
     given.len() == wanted.len()
         && given
             .iter()
@@ -189,13 +222,15 @@ impl Serving {
         &self.token
     }
 
-    /// A kubeconfig for this server. It holds the token: see
+    /// A kubeconfig for this server. It holds the token, in the server's path
+    /// too, because client-go sends no token over plain HTTP: see
     /// [`Serving::write_kubeconfig`].
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: fixname\n  cluster:\n    server: {}\ncontexts:\n- name: fixname\n  context:\n    cluster: fixname\n    user: fixname\ncurrent-context: fixname\nusers:\n- name: fixname\n  user:\n    token: {}\n",
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: fixname\n  cluster:\n    server: {}/{}\ncontexts:\n- name: fixname\n  context:\n    cluster: fixname\n    user: fixname\ncurrent-context: fixname\nusers:\n- name: fixname\n  user:\n    token: {}\n",
             self.url(),
+            self.token,
             self.token
         )
     }
