@@ -276,7 +276,9 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
 
 /// A job selects its pods by its own uid (`pkg/registry/batch/job/strategy.go`).
 fn job_selector(object: &mut Value) {
-    if object.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) || !object["spec"].is_object() {
+    if object.pointer("/spec/manualSelector") == Some(&Value::Bool(true))
+        || !object["spec"].is_object()
+    {
         return;
     }
     let uid = crate::meta::text(object, "uid").to_owned();
@@ -295,9 +297,7 @@ fn job_selector(object: &mut Value) {
         return;
     }
     let template_meta = crate::meta::of_mut(template);
-    let wanted = template_meta
-        .entry("labels")
-        .or_insert_with(|| json!({}));
+    let wanted = template_meta.entry("labels").or_insert_with(|| json!({}));
     for (key, value) in labels {
         wanted[key] = Value::from(value.as_str());
     }

@@ -290,7 +290,11 @@ async fn attempt(
                 "deletionTimestamp",
                 Some(Value::String(crate::clock::rfc3339(now))),
             );
-            meta::set(&mut last, "deletionGracePeriodSeconds", Some(Value::from(0)));
+            meta::set(
+                &mut last,
+                "deletionGracePeriodSeconds",
+                Some(Value::from(0)),
+            );
         }
         let stored = state.remove(resource, key, last);
         drop(state);
