@@ -70,6 +70,18 @@ impl Output {
         }
     }
 
+    /// Problems that take several lines each, as a parser shows them.
+    pub(crate) fn problems(&self, problems: &[String]) {
+        for problem in problems {
+            let mut lines = problem.lines();
+            self.talk("error", lines.next().unwrap_or_default());
+            let mut stream = AutoStream::new(io::stderr().lock(), self.color);
+            for line in lines {
+                let _ = writeln!(stream, "{}", fixname_report::text::clean(line));
+            }
+        }
+    }
+
     fn talk(&self, word: &str, text: &str) {
         use fixname_report::text::{BOLD, RED, clean, styled};
         let style = if word == "error" { RED } else { BOLD };

@@ -72,8 +72,9 @@ pub enum NameError {
     /// Go's slice expression is out of range: the whole longhorn-manager
     /// process panics and exits with code 2.
     #[error(
-        "disk UUID {uuid:?} is too short: longhorn-manager itself panics on it, \
-         slice bounds out of range [:{wanted}] with length {length}"
+        "disk UUID {:?} is too short: longhorn-manager itself panics on it, \
+         slice bounds out of range [:{wanted}] with length {length}",
+        .uuid.as_str()
     )]
     UuidTooShort {
         /// The UUID as given.
@@ -86,8 +87,9 @@ pub enum NameError {
     /// Go slices bytes, so the name would not be UTF-8, which no API server
     /// stores.
     #[error(
-        "disk UUID {uuid:?} cannot be cut after {wanted} bytes: the cut is inside a character, \
-         and the name would not be valid text"
+        "disk UUID {:?} cannot be cut after {wanted} bytes: the cut is inside a character, \
+         and the name would not be valid text",
+        .uuid.as_str()
     )]
     CutInsideCharacter {
         /// The UUID as given.

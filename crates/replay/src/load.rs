@@ -26,9 +26,9 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     for path in paths {
         let before = files.len();
         if let Err(error) = collect(path, &mut files) {
-            problems.push(format!("{}: {error}", path.display()));
+            problems.push(format!("{}: {error}", shown(path)));
         } else if files.len() == before {
-            problems.push(format!("{}: no scenario (*.yaml) in it", path.display()));
+            problems.push(format!("{}: no scenario (*.yaml) in it", shown(path)));
         }
     }
     let mut scenarios = Vec::new();
@@ -37,19 +37,19 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
         let scenario = match read(&file) {
             Ok(scenario) => scenario,
             Err(error) => {
-                problems.push(format!("{}: {error}", file.display()));
+                problems.push(format!("{}: {error}", shown(&file)));
                 continue;
             }
         };
         for problem in check(&scenario) {
-            problems.push(format!("{}: {problem}", file.display()));
+            problems.push(format!("{}: {problem}", shown(&file)));
         }
         if let Some(other) = names.insert(scenario.name.clone(), file.clone()) {
             problems.push(format!(
                 "{}: the name {:?} is taken by {}",
-                file.display(),
+                shown(&file),
                 scenario.name,
-                other.display()
+                shown(&other)
             ));
         }
         scenarios.push(scenario);
@@ -59,6 +59,17 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     } else {
         Err(LoadError(problems))
     }
+}
+
+/// A path as text without control characters, which could pretend to be output.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.chars()
+        .flat_map(|c| match c {
+            c if c.is_control() => c.escape_default().collect::<Vec<_>>(),
+            c => vec![c],
+        })
+        .collect()
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -9,8 +9,8 @@ use fixname_replay::{Suite, SuiteOptions, load};
 #[test]
 #[ignore = "needs etcd and kube-apiserver: cargo test -- --ignored control_plane"]
 fn control_plane_shows_the_collision_and_the_fix() {
-    let file =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/01-two-disks-one-prefix.yaml");
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../scenarios/01-two-disks-one-prefix.yaml");
     let mut scenarios = load(&[file]).unwrap();
     scenarios[0]
         .longhorn

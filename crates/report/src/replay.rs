@@ -5,9 +5,13 @@
 
 use std::io::{self, Write};
 
-use fixname_replay::event::{Disk, Manager, Verdict};
+use fixname_replay::event::{Manager, Verdict};
 use fixname_replay::{Failure, Outcome, RunResult, SuiteResult, Totals};
 use serde::Serialize;
+
+mod story;
+
+use story::{count, last_outcome, place};
 
 /// Where and how a suite was run, for the report's head.
 #[derive(Clone, Debug, Serialize)]
@@ -103,7 +107,7 @@ impl<W: Write> ReplayText<W> {
     pub fn finish(mut self, result: &SuiteResult, wall: std::time::Duration) -> io::Result<()> {
         self.flush_group()?;
         if self.detail > Detail::Quiet {
-            story(&mut self.out, &result.runs)?;
+            self.out.write_all(story::story(&result.runs).as_bytes())?;
             writeln!(self.out)?;
         }
         let Totals { passed, failed } = result.totals();
@@ -228,10 +232,6 @@ fn has_been_stuck(step: &fixname_replay::StepResult) -> bool {
         .any(|o| matches!(o, Outcome::Stuck { .. }))
 }
 
-fn last_outcome(run: &RunResult) -> Option<&Outcome> {
-    run.steps.last().and_then(|step| step.outcomes.last())
-}
-
 fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<()> {
     match outcome {
         Outcome::Stuck {
@@ -273,7 +273,6 @@ fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<
             }
             Ok(())
         }
-        _ => Ok(()),
     }
 }
 
@@ -304,166 +303,6 @@ fn write_failure(out: &mut impl Write, run: &RunResult, failure: &Failure) -> io
         }
     }
     writeln!(out)
-}
-
-/// What happened, told once: the first stuck run, and the same scenario under
-/// the first version where it settled.
-fn story(out: &mut impl Write, runs: &[RunResult]) -> io::Result<()> {
-    let stuck = runs
-        .iter()
-        .filter(|r| r.result == Verdict::Passed)
-        .find_map(|run| {
-            let outcome = last_outcome(run)?;
-            // The knowledge base's case is the one with somebody shut out besides.
-            matches!(outcome, Outcome::Stuck { bystanders, .. } if !bystanders.is_empty())
-                .then_some((run, outcome))
-        });
-    let Some((run, outcome)) = stuck else {
-        return Ok(());
-    };
-    // The newest affected version tells it best.
-    let (run, outcome) = runs
-        .iter()
-        .filter(|r| r.name == run.name && r.result == Verdict::Passed)
-        .filter_map(|r| Some((r, last_outcome(r)?)))
-        .filter(|(_, o)| matches!(o, Outcome::Stuck { .. }))
-        .next_back()
-        .unwrap_or((run, outcome));
-    let Outcome::Stuck {
-        image,
-        manager_name,
-        winner,
-        losers,
-        bystanders,
-        attempts,
-        frozen,
-        error,
-    } = outcome
-    else {
-        return Ok(());
-    };
-    let prefix = winner.uuid.get(..4).unwrap_or(&winner.uuid);
-    writeln!(out, "\nWhat happened under {}", run.longhorn)?;
-    writeln!(
-        out,
-        "  Each disk that holds a copy of image {image} needs a manager object. Its name"
-    )?;
-    writeln!(
-        out,
-        "  is made from the first 4 digits of the disk's UUID, and {} disks begin",
-        losers.len() + 1
-    )?;
-    writeln!(
-        out,
-        "  with {prefix}, so both managers would be {manager_name}:"
-    )?;
-    let width = [winner]
-        .into_iter()
-        .chain(losers)
-        .chain(bystanders)
-        .map(|d| place(d).len())
-        .max()
-        .unwrap_or(0);
-    writeln!(
-        out,
-        "    {:<width$}  {}  has it",
-        place(winner),
-        winner.uuid
-    )?;
-    for loser in losers {
-        writeln!(out, "    {:<width$}  {}  STUCK", place(loser), loser.uuid)?;
-    }
-    for disk in bystanders {
-        writeln!(out, "    {:<width$}  {}  shut out", place(disk), disk.uuid)?;
-    }
-    let total: usize = attempts.iter().sum();
-    writeln!(
-        out,
-        "  In {} s Longhorn tried {total} times ({} at each resync) and was refused:",
-        frozen.as_secs(),
-        attempts.first().unwrap_or(&0)
-    )?;
-    writeln!(
-        out,
-        "    {}",
-        error.replace(
-            &format!(" \"{manager_name}\""),
-            &format!("\n    \"{manager_name}\"")
-        )
-    )?;
-    writeln!(
-        out,
-        "  A failed try throws the image's whole status update away. {} has its",
-        list(bystanders)
-    )?;
-    writeln!(
-        out,
-        "  copy, but the image never says so: replicas on both disks wait for ever."
-    )?;
-
-    let fixed = runs
-        .iter()
-        .filter(|r| r.name == run.name && r.result == Verdict::Passed)
-        .find_map(|r| match last_outcome(r)? {
-            Outcome::Settled {
-                managers, after, ..
-            } => Some((r, managers, after)),
-            _ => None,
-        });
-    if let Some((run, managers, after)) = fixed {
-        writeln!(out, "\nWhat {} did instead", run.longhorn)?;
-        writeln!(
-            out,
-            "  It hashes the image and the whole UUID, so every disk has a name of its own;"
-        )?;
-        writeln!(
-            out,
-            "  all {} copies were ready after {} s:",
-            managers.len(),
-            after.as_secs().max(1)
-        )?;
-        for Manager { name, disk } in managers {
-            writeln!(
-                out,
-                "    {:<width$}  {}",
-                place(disk),
-                shorten(name, 76 - width)
-            )?;
-        }
-    }
-    writeln!(out, "\nLook closer")?;
-    writeln!(
-        out,
-        "  fixname replay scenarios -v              every step of every run"
-    )?;
-    writeln!(
-        out,
-        "  fixname names --all-versions --disk UUID the names a disk gets"
-    )?;
-    writeln!(
-        out,
-        "  fixname detect nodes.json                is a cluster of yours hit?"
-    )
-}
-
-fn shorten(name: &str, width: usize) -> String {
-    if name.len() <= width {
-        return name.to_owned();
-    }
-    let kept: String = name.chars().take(width.saturating_sub(3)).collect();
-    format!("{kept}...")
-}
-
-fn place(disk: &Disk) -> String {
-    format!("{}/{}", disk.node, disk.name)
-}
-
-fn list(disks: &[Disk]) -> String {
-    disks.iter().map(place).collect::<Vec<_>>().join(", ")
-}
-
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The JSON report.

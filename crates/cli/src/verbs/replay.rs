@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 use fixname_naming::{LonghornVersion, Scheme};
 use fixname_replay::backend::{ContextBackend, ControlPlaneBackend, EmbeddedBackend};
-use fixname_replay::{Backend, BackendError, Scenario, Suite, SuiteOptions, load};
+use fixname_replay::{Backend, BackendError, LoadError, Scenario, Suite, SuiteOptions, load};
 use fixname_report::data;
 use fixname_report::replay::{Detail, ReplayHead, ReplayJson, ReplayText};
 
@@ -116,7 +116,7 @@ fn scale(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
-    let scenarios = selected(args)?;
+    let scenarios = selected(args, output)?;
     let backend: Box<dyn Backend> = match args.backend {
         Where::Embedded => Box::new(EmbeddedBackend),
         Where::ControlPlane => {
@@ -202,11 +202,15 @@ fn no_environment(error: BackendError) -> Failure {
 }
 
 /// The scenarios asked for, under the versions asked for.
-fn selected(args: &Args) -> Result<Vec<Scenario>, Failure> {
-    let mut scenarios = load(&args.paths).map_err(|error| {
+fn selected(args: &Args, output: &Output) -> Result<Vec<Scenario>, Failure> {
+    let mut scenarios = load(&args.paths).map_err(|LoadError(problems)| {
+        output.problems(&problems);
         Failure::usage(
-            error.to_string(),
-            "fixname replay scenarios plays the shipped ones",
+            match problems.len() {
+                1 => "the scenarios have a problem".to_owned(),
+                n => format!("the scenarios have {n} problems"),
+            },
+            "mend the files named above; nothing was played",
         )
     })?;
     let known: BTreeSet<String> = scenarios.iter().map(|s| s.name.clone()).collect();

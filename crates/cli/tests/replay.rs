@@ -1,0 +1,172 @@
+//! `fixname replay` as a user meets it: verdicts, exit codes, and what is said
+//! when a file, a flag or the environment is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+fn main_scenario() -> PathBuf {
+    scenarios().join("01-two-disks-one-prefix.yaml")
+}
+
+fn replay(path: &Path, flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fixname"))
+        .arg("replay")
+        .arg(path)
+        .args(flags)
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_main_job_tells_the_story_in_80_columns() {
+    let output = replay(&main_scenario(), &[]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    for line in [
+        "  ok   v1.9.1   stuck    node-1/disk-7 has the name, node-2/default-disk waits",
+        "  ok   v1.12.1  settled  3 disks, 3 managers, all copies ready",
+        "    node-2/default-disk  c012eb76-f8eb-4ea1-b81d-472eac9d98bf  STUCK",
+        "    \"backing-image-manager-4407-c012\" already exists",
+        "What v1.9.2 did instead",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    let long: Vec<_> = text.lines().filter(|l| l.chars().count() > 80).collect();
+    assert!(long.is_empty(), "{long:#?}");
+    assert!(!text.contains('\u{1b}'), "no colours through a pipe");
+}
+
+#[test]
+fn a_wrong_name_function_is_exit_code_1_and_says_why() {
+    for (version, scheme, why) in [
+        (
+            "v1.9.1",
+            "sha224",
+            "v1.9.1 names it backing-image-manager-4407-c012",
+        ),
+        ("v1.12.1", "truncated", "v1.12.1 names it bim-"),
+    ] {
+        let flags = ["--longhorn", version, "--name-scheme", scheme];
+        let output = replay(&main_scenario(), &flags);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stdout(&output);
+        assert!(text.contains(why), "{text}");
+        assert!(text.contains("1 run: 0 passed, 1 failed"), "{text}");
+        assert!(
+            text.contains(&format!("--longhorn {version} --seed 1")),
+            "{text}"
+        );
+
+        let output = replay(&main_scenario(), &[&flags[..], &["-o", "json"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["formatVersion"], 1);
+        assert_eq!(
+            json["totals"],
+            serde_json::json!({"passed": 0, "failed": 1})
+        );
+        assert_eq!(json["scenarios"][0]["result"], "failed");
+        let found = json["scenarios"][0]["failures"][0]["found"].to_string();
+        assert!(found.contains(why), "{found}");
+    }
+}
+
+/// A copy of the main scenario with something replaced.
+fn damaged(folder: &tempfile::TempDir, from: &str, to: &str) -> PathBuf {
+    let text = std::fs::read_to_string(main_scenario()).unwrap();
+    assert!(text.contains(from), "{from}");
+    let path = folder.path().join("damaged.yaml");
+    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    path
+}
+
+#[test]
+fn a_wrong_file_is_exit_code_2_and_names_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to, why) in [
+        (
+            "longhorn:",
+            "longhron:",
+            "line 8 column 1: unknown field `longhron`",
+        ),
+        (
+            "v1.8.1",
+            "v0.9.0",
+            "line 8 column 12: Longhorn v0.9.0 is older",
+        ),
+        (
+            "winner: node-1/disk-7",
+            "winner: node-9/disk-7",
+            "there is no disk node-9/disk-7",
+        ),
+        (
+            "on: fixed",
+            "on: affected",
+            "nothing is expected under v1.9.2",
+        ),
+        ("node-3/disk-1: ", "node-3: ", "a disk is written node/disk"),
+        ("steps:", "steps: [", "line "),
+    ] {
+        let output = replay(&damaged(&folder, from, to), &[]);
+        assert_eq!(output.status.code(), Some(2), "{to}");
+        assert_eq!(stdout(&output), "", "{to}");
+        let said = stderr(&output);
+        assert!(said.contains("damaged.yaml"), "{said}");
+        assert!(said.contains(why), "{why:?} is not in\n{said}");
+    }
+}
+
+#[test]
+fn unreadable_files_are_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let empty = folder.path().join("folder");
+    std::fs::create_dir(&empty).unwrap();
+    for path in [
+        write("empty.yaml", b""),
+        write("binary.yaml", b"\xff\xfe\x00"),
+        write("list.yaml", b"- a\n- b\n"),
+        write("deep.yaml", "[".repeat(100_000).as_bytes()),
+        folder.path().join("missing.yaml"),
+        empty,
+    ] {
+        let output = replay(&path, &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", path.display());
+        assert_eq!(stdout(&output), "");
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_cannot_be_played_is_never_green() {
+    let none = replay(&main_scenario(), &["--longhorn", "v1.7.2"]);
+    assert_eq!(none.status.code(), Some(5));
+    let unknown = replay(&main_scenario(), &["--select", "two-disks"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let unreachable = replay(
+        &main_scenario(),
+        &["--backend", "context", "--kubeconfig", "no-such-file"],
+    );
+    assert_eq!(unreachable.status.code(), Some(3));
+    for output in [none, unknown, unreachable] {
+        assert_eq!(stdout(&output), "");
+        assert!(stderr(&output).contains("next: "), "{}", stderr(&output));
+    }
+}
