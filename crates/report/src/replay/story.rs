@@ -76,12 +76,13 @@ fn stuck(run: &RunResult, outcome: &Outcome) -> String {
         let _ = writeln!(text, "    {:<width$}  {}  {what}", place(disk), disk.uuid);
     }
     text.push_str(&paragraph(&format!(
-        "In {} s Longhorn tried {} times ({} at each resync) and was refused each time:",
+        "In {} s of model time Longhorn tried {} times ({} at each resync) refused each time:",
         frozen.as_secs(),
         attempts.iter().sum::<usize>(),
         attempts.first().unwrap_or(&0)
     )));
-    text.push_str(&wrapped("    ", "    ", error));
+    // The name stays in one piece.
+    let _ = writeln!(text, "    {}", error.replacen(" \"", "\n    \"", 1));
     text.push_str(&paragraph(&format!(
         "Each failure throws away the update of the image's whole status. {} has its copy too, but \
          the image never says so: replicas on {} wait for ever.",
