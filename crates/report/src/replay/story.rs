@@ -76,7 +76,8 @@ fn stuck(run: &RunResult, outcome: &Outcome) -> String {
         let _ = writeln!(text, "    {:<width$}  {}  {what}", place(disk), disk.uuid);
     }
     text.push_str(&paragraph(&format!(
-        "In {} s of model time Longhorn tried {} times ({} at each resync) refused each time:",
+        "In {} s of model time Longhorn tried {} times ({} at each resync), and was refused \
+         each time:",
         frozen.as_secs(),
         attempts.iter().sum::<usize>(),
         attempts.first().unwrap_or(&0)
