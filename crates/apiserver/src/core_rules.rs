@@ -14,6 +14,14 @@ pub(crate) fn event_to_core(object: &mut Value) {
 /// A stored core event as an `events.k8s.io/v1` event.
 pub(crate) fn event_from_core(object: &mut Value) {
     rename(object, EVENT_NAMES, false);
+    if let Value::Object(map) = object {
+        // The new group leaves these out when they are empty.
+        for key in ["reportingController", "reportingInstance"] {
+            if map.get(key).and_then(Value::as_str) == Some("") {
+                map.remove(key);
+            }
+        }
+    }
     object["apiVersion"] = Value::String("events.k8s.io/v1".to_owned());
 }
 

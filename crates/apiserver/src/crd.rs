@@ -140,7 +140,7 @@ pub(crate) fn validate(object: &Value) -> Vec<FieldError> {
         seen.push(name);
         match version.pointer("/schema/openAPIV3Schema") {
             None | Some(Value::Null) => {
-                errors.push(FieldError::required(at("schema.openAPIV3Schema"), ""))
+                errors.push(FieldError::required(at("schema.openAPIV3Schema"), ""));
             }
             Some(schema) => {
                 if let Err(why) = Schema::parse(schema) {

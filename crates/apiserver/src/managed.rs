@@ -378,7 +378,7 @@ fn conflict(conflicts: &[(Entry, Set)]) -> Failure {
             set.paths().into_iter().map(move |path| (who.clone(), path))
         })
         .collect();
-    let causes = all
+    let causes: Vec<Value> = all
         .iter()
         .map(|(who, path)| {
             json!({"reason": "FieldManagerConflict", "message": format!("conflict with {who}"), "field": path})
@@ -405,5 +405,5 @@ fn conflict(conflicts: &[(Entry, Set)]) -> Failure {
             lines.join("\n")
         )
     };
-    Failure::apply_conflict(message, causes)
+    Failure::apply_conflict(message, &causes)
 }

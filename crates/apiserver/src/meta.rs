@@ -284,7 +284,6 @@ pub(crate) fn go_kind(value: &Value) -> &'static str {
 pub(crate) enum NameRule {
     Subdomain,
     Label,
-    PathSegment,
 }
 
 impl NameRule {
@@ -300,7 +299,6 @@ impl NameRule {
         match self {
             Self::Subdomain => names::subdomain_errors(checked),
             Self::Label => names::label_errors(checked),
-            Self::PathSegment => names::path_segment_errors(name),
         }
     }
 }

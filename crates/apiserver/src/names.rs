@@ -150,18 +150,6 @@ pub(crate) fn config_key_errors(key: &str) -> Vec<String> {
     errors
 }
 
-/// What is wrong with a name as a part of a path.
-pub(crate) fn path_segment_errors(name: &str) -> Vec<String> {
-    if name == "." || name == ".." {
-        return vec![format!("may not be '{name}'")];
-    }
-    ["/", "%"]
-        .iter()
-        .filter(|bad| name.contains(**bad))
-        .map(|bad| format!("may not contain '{bad}'"))
-        .collect()
-}
-
 /// The suffixes of generated names: five of these characters.
 pub(crate) const SUFFIX_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 

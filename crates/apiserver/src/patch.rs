@@ -157,7 +157,7 @@ impl Patch {
         let mut new = old.clone();
         match &self.form {
             Form::Json(patch) => {
-                json_patch::patch(&mut new, patch).map_err(|_| Failure::unprocessable())?
+                json_patch::patch(&mut new, patch).map_err(|_| Failure::unprocessable())?;
             }
             Form::Merge(patch) => json_patch::merge(&mut new, patch),
             Form::Strategic(patch) => {
@@ -327,7 +327,7 @@ fn strategic_map(
                 map.remove(key);
             }
             (Some(Value::Object(old)), Value::Object(new)) => {
-                strategic_map(old, new, &below, kind)?
+                strategic_map(old, new, &below, kind)?;
             }
             (Some(Value::Array(old)), Value::Array(new)) => match merge_key(&below, kind) {
                 Some(merge_key) => strategic_list(old, new, merge_key, &below, kind)?,

@@ -127,7 +127,7 @@ pub(crate) fn reply_object(
                 call,
                 resource,
                 &[value],
-                json!({"resourceVersion": version}),
+                &json!({"resourceVersion": version}),
                 true,
             );
             Reply::value(code, &table)
@@ -390,7 +390,7 @@ pub(crate) fn list(call: &Call, target: &Target) -> Result<Reply, Failure> {
         }
         Form::Table => Ok(Reply::value(
             200,
-            &crate::table::table(call, resource, &values(), meta, true),
+            &crate::table::table(call, resource, &values(), &meta, true),
         )),
         Form::PartialObject => {
             let items: Vec<Value> = values().iter().map(crate::table::partial).collect();

@@ -73,7 +73,6 @@ pub(crate) struct Reply {
     body: Inner,
     pub(crate) warnings: Vec<String>,
     retry_after: Option<u32>,
-    etag: Option<String>,
 }
 
 impl Reply {
@@ -84,7 +83,6 @@ impl Reply {
             body: Inner::Whole(Some(body.into())),
             warnings: Vec::new(),
             retry_after: None,
-            etag: None,
         }
     }
 
@@ -115,18 +113,13 @@ impl Reply {
     }
 
     /// Any `Status` object, with its own code.
-    pub(crate) fn status(status: Value) -> Self {
+    pub(crate) fn status(status: &Value) -> Self {
         let code = status
             .get("code")
             .and_then(Value::as_u64)
             .and_then(|c| u16::try_from(c).ok())
             .unwrap_or(500);
-        Self::value(code, &status)
-    }
-
-    pub(crate) fn with_etag(mut self, etag: String) -> Self {
-        self.etag = Some(etag);
-        self
+        Self::value(code, status)
     }
 
     /// Cuts a stream after so many frames; a whole body is not touched.
@@ -170,11 +163,6 @@ impl Reply {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(etag) = &self.etag
-            && let Ok(value) = HeaderValue::from_str(etag)
-        {
-            headers.insert(header::ETAG, value);
         }
         response
     }

@@ -29,7 +29,6 @@ pub(crate) struct Call {
     pub(crate) accept: Accept,
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
-    pub(crate) if_none_match: Option<String>,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -55,11 +54,6 @@ impl Call {
             accept: Accept::parse(&text(header::ACCEPT)),
             content_type: text(header::CONTENT_TYPE),
             user_agent: text(header::USER_AGENT),
-            if_none_match: head
-                .headers
-                .get(header::IF_NONE_MATCH)
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned),
             warnings: Mutex::new(Vec::new()),
         })
     }
@@ -80,7 +74,6 @@ impl Call {
             accept: Accept::default(),
             content_type: String::new(),
             user_agent: String::new(),
-            if_none_match: None,
             warnings: Mutex::new(Vec::new()),
         }
     }

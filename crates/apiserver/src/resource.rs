@@ -81,11 +81,6 @@ impl Resource {
     pub(crate) fn is_custom(&self) -> bool {
         self.behaviour == Kind::Custom
     }
-
-    /// `plural.group`, as errors name it.
-    pub(crate) fn qualified(&self) -> String {
-        crate::status::qualified(&self.group, &self.plural)
-    }
 }
 
 /// `group/version`, or the bare version of the core group.

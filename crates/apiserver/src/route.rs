@@ -174,11 +174,6 @@ impl Query {
             .find(|(k, _)| k == key)
             .is_some_and(|(_, v)| !matches!(v.to_ascii_lowercase().as_str(), "false" | "0"))
     }
-
-    pub(crate) fn set(&mut self, key: &str, value: &str) {
-        self.0.retain(|(k, _)| k != key);
-        self.0.push((key.to_owned(), value.to_owned()));
-    }
 }
 
 #[cfg(test)]

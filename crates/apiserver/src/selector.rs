@@ -389,12 +389,12 @@ mod tests {
             api_version: "v1".into(),
             epoch: 0,
             uid: String::new(),
-            labels: Some(Box::new(
+            labels: Some(
                 labels
                     .iter()
                     .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
                     .collect(),
-            )),
+            ),
             owners: Vec::new(),
             terminating: false,
         }

@@ -275,7 +275,7 @@ impl ApiServer {
             None | Some(FaultAction::BreakWatch { .. }) => {}
             Some(FaultAction::Delay(time)) => tokio::time::sleep(time).await,
             Some(FaultAction::Fail { ref status, .. }) => {
-                return Ok(Reply::status(status.clone()).into_response());
+                return Ok(Reply::status(status).into_response());
             }
             Some(FaultAction::Conflict) => {
                 let failure = call.injected_conflict();
@@ -378,7 +378,7 @@ pub(crate) fn seal_as(resource: &Resource, key: String, object: &Value, version:
         api_version: resource.storage_api_version().into(),
         epoch: resource.epoch,
         uid: crate::meta::text(object, "uid").to_owned(),
-        labels: crate::meta::labels(object).map(Box::new),
+        labels: crate::meta::labels(object),
         owners: crate::meta::owner_uids(object),
         terminating: crate::meta::is_terminating(object),
     }

@@ -184,7 +184,7 @@ impl Failure {
         )
     }
 
-    pub(crate) fn apply_conflict(message: String, causes: Vec<Value>) -> Self {
+    pub(crate) fn apply_conflict(message: String, causes: &[Value]) -> Self {
         Self::new(409, "Conflict", message).detailed(json!({"causes": causes}))
     }
 
@@ -272,18 +272,6 @@ impl Failure {
         Self::new(410, "Expired", message)
     }
 
-    pub(crate) fn method_not_allowed(group: &str, resource: &str, action: &str) -> Self {
-        Self::new(
-            405,
-            "MethodNotAllowed",
-            format!(
-                "{action} is not supported on resources of kind {}",
-                quote(&qualified(group, resource))
-            ),
-        )
-        .detailed(json!({"group": group, "kind": resource}))
-    }
-
     pub(crate) fn method_not_allowed_text(group: &str, resource: &str, message: &str) -> Self {
         Self::new(405, "MethodNotAllowed", message)
             .detailed(json!({"group": group, "kind": resource}))
@@ -327,10 +315,6 @@ impl Failure {
             "RequestEntityTooLarge",
             format!("Request entity too large: limit is {limit}"),
         )
-    }
-
-    pub(crate) fn timeout(message: &str) -> Self {
-        Self::new(504, "Timeout", format!("Timeout: {message}")).detailed(json!({}))
     }
 
     /// 504 of a read that asks for a version which was not written yet.

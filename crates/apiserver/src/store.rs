@@ -25,7 +25,7 @@ pub(crate) struct Stored {
     pub(crate) api_version: Arc<str>,
     pub(crate) epoch: u64,
     pub(crate) uid: String,
-    pub(crate) labels: Option<Box<BTreeMap<String, String>>>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
     /// UIDs of the owners.
     pub(crate) owners: Vec<String>,
     pub(crate) terminating: bool,
@@ -94,10 +94,6 @@ impl Table {
 
     pub(crate) fn get(&self, key: &str) -> Option<&Arc<Stored>> {
         self.objects.get(key)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.objects.len()
     }
 
     /// Objects in the order of their keys, from `start` on.

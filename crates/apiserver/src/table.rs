@@ -21,7 +21,7 @@ pub(crate) fn table(
     call: &Call,
     resource: &Resource,
     items: &[Value],
-    meta: Value,
+    meta: &Value,
     headers: bool,
 ) -> Value {
     let include = match call.query.get("includeObject") {
@@ -36,7 +36,7 @@ pub(crate) fn table_of(
     server: &ApiServer,
     resource: &Resource,
     items: &[Value],
-    meta: Value,
+    meta: &Value,
     headers: bool,
     include: Include,
 ) -> Value {

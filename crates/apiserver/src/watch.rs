@@ -307,7 +307,7 @@ impl Watch {
                     &self.server,
                     &self.target.resource,
                     &[value],
-                    json!({"resourceVersion": version}),
+                    &json!({"resourceVersion": version}),
                     headers,
                     crate::table::Include::Metadata,
                 );

@@ -36,19 +36,11 @@ fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
         .unwrap_or_default()
         .trim();
     if !matches!(media, "" | "application/json" | "*/*") {
-        return Err(Failure::unsupported_media_type(if resource.is_custom() {
-            &[
-                "application/json",
-                "application/yaml",
-                "application/vnd.kubernetes.protobuf",
-            ]
-        } else {
-            &[
-                "application/json",
-                "application/yaml",
-                "application/vnd.kubernetes.protobuf",
-            ]
-        }));
+        return Err(Failure::unsupported_media_type(&[
+            "application/json",
+            "application/yaml",
+            "application/vnd.kubernetes.protobuf",
+        ]));
     }
     let unrecognised = |why: String| {
         let mut shown: String =
@@ -99,7 +91,7 @@ fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
         )));
     }
     check_type(target, &mut object)?;
-    shape(call, target, &mut object, duplicates)?;
+    shape(call, target, &mut object, &duplicates)?;
     Ok(object)
 }
 
@@ -145,7 +137,7 @@ fn shape(
     call: &Call,
     target: &Target,
     object: &mut Value,
-    duplicates: Vec<String>,
+    duplicates: &[String],
 ) -> Result<(), Failure> {
     let resource = &target.resource;
     let validation = FieldValidation::of(&call.query)?;
@@ -665,7 +657,7 @@ async fn try_update(
         Source::Patch(patch) => {
             let (mut new, duplicates) = patch.apply(call, target, &old, server.now())?;
             check_type(target, &mut new)?;
-            shape(call, target, &mut new, duplicates)?;
+            shape(call, target, &mut new, &duplicates)?;
             check_patched_name(target, name, &new)?;
             if !patch.is_apply() {
                 managed::on_update(
@@ -767,7 +759,7 @@ async fn create_by_update(
         Source::Patch(patch) if main && patch.is_apply() => {
             let (mut object, duplicates) = patch.apply_to_nothing(call, target, name)?;
             check_type(target, &mut object)?;
-            shape(call, target, &mut object, duplicates)?;
+            shape(call, target, &mut object, &duplicates)?;
             check_patched_name(target, name, &object)?;
             if !meta::text(&object, "uid").is_empty() {
                 return Err(Failure::conflict(

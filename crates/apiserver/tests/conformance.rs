@@ -2,6 +2,12 @@
 //! always, and on a real kube-apiserver with `-- --ignored` or when
 //! `FIXNAME_ARMS` contains `control-plane`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "bodies of tests: a panic is a failed test"
+)]
+
 mod common;
 
 use std::time::Duration;

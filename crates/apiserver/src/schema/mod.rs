@@ -412,13 +412,13 @@ mod tests {
 
     use super::*;
 
-    fn schema(json: Value) -> Schema {
-        Schema::parse(&json).expect("the test's schema is well formed")
+    fn schema(json: &Value) -> Schema {
+        Schema::parse(json).expect("the test's schema is well formed")
     }
 
     #[test]
     fn pruning_names_what_it_removed() {
-        let schema = schema(json!({"type": "object", "properties": {
+        let schema = schema(&json!({"type": "object", "properties": {
             "spec": {"type": "object", "properties": {
                 "a": {"type": "string"},
                 "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_default_fills_what_is_missing_or_null_and_needs_its_parent() {
-        let schema = schema(json!({"type": "object", "properties": {
+        let schema = schema(&json!({"type": "object", "properties": {
             "spec": {"type": "object", "properties": {
                 "n": {"type": "integer", "default": 3},
                 "plain": {"type": "string"},

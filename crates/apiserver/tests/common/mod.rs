@@ -1,6 +1,13 @@
 //! The two servers that each conformance body runs against, and plain
 //! requests to either. Definitions here are made up for the tests.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests: a panic is a failed test, and each binary uses its own part"
+)]
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

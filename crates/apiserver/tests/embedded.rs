@@ -1,0 +1,165 @@
+//! What only the embedded server has: faults, hooks, the seed, the port, and
+//! clients of `kube::runtime` under paused time.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "bodies of tests: a panic is a failed test"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::Arm;
+use fixname_apiserver::{
+    Admission, AdmissionRequest, ApiServer, Denial, FaultAction, Matcher, Operation, ServeOptions,
+    Verdict,
+};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::json;
+
+fn map(name: &str) -> ConfigMap {
+    serde_json::from_value(json!({"metadata": {"name": name}})).unwrap()
+}
+
+fn maps(server: &ApiServer) -> Api<ConfigMap> {
+    Api::namespaced(server.client("default"), "default")
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_lost_answer_has_taken_effect() {
+    let server = ApiServer::builder().build();
+    let create = Matcher::any().verb("create").resource("configmaps");
+    server.faults(|plan| plan.nth(2, create, FaultAction::LoseAnswer));
+    let api = maps(&server);
+    api.create(&PostParams::default(), &map("a")).await.unwrap();
+    assert!(api.create(&PostParams::default(), &map("b")).await.is_err());
+    api.get("b").await.unwrap();
+    api.create(&PostParams::default(), &map("c")).await.unwrap();
+    assert_eq!(server.faults(|plan| plan.injected()), 1);
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_watch_that_is_compacted_away_gets_410_and_a_watcher_recovers() {
+    let server = ApiServer::builder().history(4).build();
+    let api = maps(&server);
+    let mut seen = watcher(api.clone(), watcher::Config::default())
+        .default_backoff()
+        .applied_objects()
+        .boxed();
+    api.create(&PostParams::default(), &map("first"))
+        .await
+        .unwrap();
+    assert_eq!(
+        seen.next().await.unwrap().unwrap().metadata.name.unwrap(),
+        "first"
+    );
+    for i in 0..20 {
+        api.create(&PostParams::default(), &map(&format!("m{i}")))
+            .await
+            .unwrap();
+    }
+    server.compact();
+    let arm = Arm::Embedded(server.clone());
+    let path = "/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=6";
+    let frames = arm.watch(path, 1).await;
+    assert_eq!(frames[0]["type"], "ERROR");
+    assert_eq!(frames[0]["object"]["code"], 410);
+    assert_eq!(frames[0]["object"]["reason"], "Expired");
+    let mut names = std::collections::BTreeSet::new();
+    while !names.contains("m19") {
+        let next = tokio::time::timeout(Duration::from_secs(600), seen.next())
+            .await
+            .unwrap();
+        if let Some(Ok(object)) = next {
+            names.insert(object.metadata.name.unwrap());
+        }
+    }
+}
+
+struct NoDeletion;
+
+impl Admission for NoDeletion {
+    fn mutate<'a>(&'a self, request: &'a mut AdmissionRequest) -> Verdict<'a> {
+        if let Some(object) = &mut request.object {
+            object["data"] = json!({"by": request.user.name});
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn validate<'a>(&'a self, request: &'a AdmissionRequest) -> Verdict<'a> {
+        let refused = request.operation == Operation::Delete && request.user.name != "exempt";
+        Box::pin(std::future::ready(if refused {
+            Err(Denial::webhook("v.example.io", 403, "Forbidden", "no"))
+        } else {
+            Ok(())
+        }))
+    }
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn hooks_change_and_refuse_and_know_the_user() {
+    let server = ApiServer::builder().admission(NoDeletion).build();
+    let api = maps(&server);
+    let made = api.create(&PostParams::default(), &map("a")).await.unwrap();
+    assert_eq!(made.data.unwrap()["by"], "admin");
+    let kube::Error::Api(refused) = api.delete("a", &Default::default()).await.unwrap_err() else {
+        panic!("not an answer of the server");
+    };
+    assert_eq!(
+        refused.message,
+        "admission webhook \"v.example.io\" denied the request: no"
+    );
+    let exempt: Api<ConfigMap> = Api::namespaced(server.client_as("exempt", "default"), "default");
+    exempt.delete("a", &Default::default()).await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn one_seed_gives_the_same_objects() {
+    let mut all = Vec::new();
+    for seed in [7, 7, 8] {
+        let server = ApiServer::builder().seed(seed).build();
+        let api = maps(&server);
+        let generated: ConfigMap =
+            serde_json::from_value(json!({"metadata": {"generateName": "g-"}})).unwrap();
+        api.create(&PostParams::default(), &generated)
+            .await
+            .unwrap();
+        api.create(&PostParams::default(), &map("a")).await.unwrap();
+        let list = api.list(&Default::default()).await.unwrap();
+        all.push(serde_json::to_string(&list).unwrap());
+    }
+    assert_eq!(all[0], all[1]);
+    assert_ne!(all[0], all[2]);
+}
+
+#[tokio::test]
+async fn the_port_asks_for_the_token() {
+    let server = ApiServer::builder().build();
+    let serving = server.serve(ServeOptions::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    serving.write_kubeconfig(&file).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let client = |text: String| async move {
+        let parsed = kube::config::Kubeconfig::from_yaml(&text).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(parsed, &Default::default())
+            .await
+            .unwrap();
+        kube::Client::try_from(config).unwrap()
+    };
+    let good = client(serving.kubeconfig()).await;
+    let api: Api<ConfigMap> = Api::namespaced(good, "default");
+    api.create(&PostParams::default(), &map("a")).await.unwrap();
+    let bad = client(serving.kubeconfig().replace(serving.token(), "wrong")).await;
+    let api: Api<ConfigMap> = Api::namespaced(bad, "default");
+    let kube::Error::Api(refused) = api.get("a").await.unwrap_err() else {
+        panic!("not an answer of the server");
+    };
+    assert_eq!(refused.code, 401);
+    serving.shutdown().await;
+}
