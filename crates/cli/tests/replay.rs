@@ -19,15 +19,15 @@ fn replay(path: &Path, flags: &[&str]) -> Output {
         .args(flags)
         .env_remove("NO_COLOR")
         .output()
-        .unwrap()
+        .expect("the program starts")
 }
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("stdout is text")
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    String::from_utf8(output.stderr.clone()).expect("stderr is text")
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn a_wrong_name_function_is_exit_code_1_and_says_why() {
 
 /// A copy of the main scenario with something replaced.
 fn damaged(folder: &tempfile::TempDir, from: &str, to: &str) -> PathBuf {
-    let text = std::fs::read_to_string(main_scenario()).unwrap();
+    let text = std::fs::read_to_string(main_scenario()).expect("it is shipped");
     assert!(text.contains(from), "{from}");
     let path = folder.path().join("damaged.yaml");
-    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    std::fs::write(&path, text.replacen(from, to, 1)).expect("the folder can be written");
     path
 }
 

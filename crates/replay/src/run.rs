@@ -141,7 +141,7 @@ impl<'a> Player<'a> {
     fn start(&mut self) -> Result<(), String> {
         let mut behaviour = Behaviour::of(&self.longhorn).map_err(|e| e.to_string())?;
         if let Some(scheme) = &self.options.name_scheme {
-            behaviour = behaviour.with_scheme(scheme.clone());
+            behaviour = behaviour.with_scheme(*scheme);
         }
         // Each process draws differently, as each does in reality.
         let seed = self

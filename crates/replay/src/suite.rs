@@ -72,7 +72,7 @@ impl<'a> Suite<'a> {
                         RunOptions {
                             longhorn: version.0.clone(),
                             seed: self.options.seed.wrapping_add(repeat),
-                            name_scheme: self.options.name_scheme.clone(),
+                            name_scheme: self.options.name_scheme,
                         },
                     ));
                 }

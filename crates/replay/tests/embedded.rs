@@ -9,7 +9,7 @@ use fixname_replay::{RunResult, Scenario, Suite, SuiteOptions, SuiteResult, load
 
 fn shipped() -> Vec<Scenario> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    load(&[folder]).unwrap()
+    load(&[folder]).expect("the shipped scenarios are valid")
 }
 
 fn options() -> SuiteOptions {
@@ -24,11 +24,14 @@ fn options() -> SuiteOptions {
 fn play(scenarios: &[Scenario], options: SuiteOptions) -> SuiteResult {
     Suite::new(scenarios, options)
         .run(&EmbeddedBackend, &|| false, &mut |_| {})
-        .unwrap()
+        .expect("the embedded server needs no environment")
 }
 
 fn named(name: &str, versions: &[&str]) -> Vec<Scenario> {
-    let mut scenario = shipped().into_iter().find(|s| s.name == name).unwrap();
+    let mut scenario = shipped()
+        .into_iter()
+        .find(|s| s.name == name)
+        .expect("it is shipped");
     scenario
         .longhorn
         .retain(|v| versions.contains(&v.0.to_string().as_str()));

@@ -146,7 +146,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         SuiteOptions {
             seed: args.seed,
             parallel: args.parallel.unwrap_or(default),
-            name_scheme: args.name_scheme.clone(),
+            name_scheme: args.name_scheme,
             fail_fast: args.fail_fast,
         },
     );
