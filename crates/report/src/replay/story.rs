@@ -31,7 +31,7 @@ pub(super) fn story(runs: &[RunResult]) -> String {
     };
     let mut text = String::new();
     // The newest affected version tells it best, the first fixed one ends it.
-    if let Some((run, outcome)) = of_scenario().filter(|(_, o)| shuts_out(o)).next_back() {
+    if let Some((run, outcome)) = of_scenario().rfind(|(_, o)| shuts_out(o)) {
         text.push_str(&stuck(run, outcome));
     }
     let settled = of_scenario().find_map(|(run, outcome)| match outcome {
