@@ -1,6 +1,5 @@
 //! Behaviours that hold on both servers: each body runs on the embedded one
-//! always, and on a real kube-apiserver with `-- --ignored` or when
-//! `FIXNAME_ARMS` contains `control-plane`.
+//! always, and on a real kube-apiserver with `-- --ignored`.
 
 #![allow(
     clippy::unwrap_used,
