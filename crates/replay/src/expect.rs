@@ -31,9 +31,6 @@ const TWO_RESYNCS: Duration = FIRST_RESYNC
 /// A manager that has been silent for so long waits for its next resync.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Attempts further apart belong to different triggers.
-const BURST_GAP: Duration = Duration::from_secs(2);
-
 /// Attempts a trigger: three retries after the first (see the work queue).
 const ATTEMPTS_PER_TRIGGER: usize = 4;
 
@@ -101,11 +98,11 @@ impl Observer<'_> {
         }
     }
 
-    /// Waits until the manager has logged nothing for a while.
-    async fn quiet(&self) -> Result<(), Mismatch> {
+    /// Waits until the manager has logged nothing for a while, and is `done`.
+    async fn quiet(&self, done: impl Fn() -> bool) -> Result<(), Mismatch> {
         let deadline = self.clock.elapsed() + PATIENCE;
         let (mut seen, mut since) = (self.trace.len(), self.clock.elapsed());
-        while self.clock.elapsed().saturating_sub(since) < QUIET {
+        while self.clock.elapsed().saturating_sub(since) < QUIET || !done() {
             if self.clock.elapsed() >= deadline || (self.cancelled)() {
                 return Err(vec![format!(
                     "the manager is never quiet for {} model seconds",
@@ -282,12 +279,14 @@ impl Observer<'_> {
         })?;
         // Let what is still under way end (a download, a burst of attempts), so
         // that only resyncs trigger anything in the window.
-        self.quiet().await?;
+        self.quiet(|| {
+            let last = attempts(&self.trace.since(began), &stuck.image).pop();
+            last.is_none_or(|attempt| attempt.given_up)
+        })
+        .await?;
         let before = self.view().await?;
         let (from, start) = (self.trace.len(), self.clock.elapsed());
         self.clock.sleep(TWO_RESYNCS).await;
-        // Nor may the window cut a burst in two.
-        self.quiet().await?;
         let after = self.view().await?;
         let frozen = self.clock.elapsed().saturating_sub(start);
         let found = self.check_stuck(stuck, &after)?;
@@ -306,6 +305,14 @@ impl Observer<'_> {
         if bursts.len() < 2 {
             problems.push(format!(
                 "{} bursts of attempts in {} model seconds; every resync should bring one",
+                bursts.len(),
+                frozen.as_secs()
+            ));
+        }
+        let resyncs = usize::try_from(frozen.as_secs() / RESYNC.as_secs()).unwrap_or(usize::MAX);
+        if bursts.len() > resyncs + 1 {
+            problems.push(format!(
+                "{} bursts of attempts in {} model seconds; a given-up image should rest until the next resync",
                 bursts.len(),
                 frozen.as_secs()
             ));
@@ -494,7 +501,6 @@ fn copy_state<'i>(image: &'i BackingImage, uuid: &str) -> Option<&'i CopyState> 
 
 /// One failed attempt to reconcile an image.
 struct Attempt {
-    at: Duration,
     text: String,
     /// The attempt was the last one until the next trigger.
     given_up: bool,
@@ -509,7 +515,6 @@ fn attempts(entries: &[TraceEntry], image: &str) -> Vec<Attempt> {
         let given_up = line.message.starts_with("Dropping ");
         if line.image == image && (given_up || line.message.starts_with("Failed to sync ")) {
             found.push(Attempt {
-                at: entry.at,
                 text: line.text(),
                 given_up,
             });
@@ -518,16 +523,17 @@ fn attempts(entries: &[TraceEntry], image: &str) -> Vec<Attempt> {
     found
 }
 
-/// How many attempts each trigger brought.
+/// The attempts of each trigger that has been given up. The queue counts failures,
+/// not time, so a machine that stalls does not cut a burst in two. Attempts of a
+/// trigger still under way are left out.
 fn bursts(attempts: &[Attempt]) -> Vec<usize> {
-    let mut bursts: Vec<usize> = Vec::new();
-    let mut last = None;
+    let mut bursts = Vec::new();
+    let mut begun = 0;
     for attempt in attempts {
-        match (last, bursts.last_mut()) {
-            (Some(last), Some(burst)) if attempt.at.saturating_sub(last) < BURST_GAP => *burst += 1,
-            _ => bursts.push(1),
+        begun += 1;
+        if attempt.given_up {
+            bursts.push(std::mem::take(&mut begun));
         }
-        last = Some(attempt.at);
     }
     bursts
 }
