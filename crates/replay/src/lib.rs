@@ -1,6 +1,6 @@
 //! Scenarios of Longhorn clusters, replayed against a Kubernetes API server.
 //!
-//! Map of the code. [`scenario`] is the file format, [`load`] reads and checks
+//! Map of the code. [`scenario`] is the file format, [`mod@load`] reads and checks
 //! it. [`run`](mod@run) plays one scenario under one version with one seed:
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
