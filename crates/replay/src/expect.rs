@@ -155,7 +155,16 @@ impl Observer<'_> {
         let image = image(view, name)?;
         let mut found = Vec::new();
         let mut managers = Vec::new();
-        for disk in self.wanted(image) {
+        let wanted = self.wanted(image);
+        let minimum = usize::try_from(image.spec.min_number_of_copies).unwrap_or_default();
+        if wanted.len() < minimum {
+            // Longhorn adds one disk at a time; before the last it only looks settled.
+            found.push(format!(
+                "image {name} wants {} disks, and keeps at least {minimum} copies",
+                wanted.len()
+            ));
+        }
+        for disk in wanted {
             match self.check_served(image, &disk, view) {
                 Ok(manager) => managers.push(manager),
                 Err(problem) => found.push(problem),
