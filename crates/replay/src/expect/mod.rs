@@ -1,0 +1,169 @@
+//! Decides whether an image is stuck or settled. Neither is sampled once: a state
+//! must hold over two resyncs of the manager, and what the manager logs meanwhile
+//! must fit.
+
+mod attempts;
+mod settled;
+mod stuck;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fixname_controllers::driver::{FIRST_RESYNC, ModelClock, RESYNC};
+use fixname_controllers::{Behaviour, Store, Trace, View};
+use fixname_longhorn::{BackingImage, CopyState, DataEngine};
+use fixname_naming::{DiskUuid, ImageRef};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::event::{Disk, Outcome};
+use crate::scenario::{Cluster, DiskPath};
+
+/// How long a state may take to come about: a bystander of a stuck image is
+/// served only in an attempt that happens to reach it first, and there are four
+/// attempts every 30 s. The slowest of 40 recorded runs needed 150 s.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// How often the cluster is looked at while waiting.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Two resyncs, wherever in the process's life one begins to watch.
+const TWO_RESYNCS: Duration = FIRST_RESYNC
+    .saturating_add(RESYNC)
+    .saturating_add(Duration::from_secs(5));
+
+/// What a check needs to know.
+pub(crate) struct Observer<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) namespace: &'a str,
+    pub(crate) clock: ModelClock,
+    pub(crate) trace: &'a Trace,
+    pub(crate) cluster: &'a Cluster,
+    /// What the version in force *should* do, by the version table.
+    pub(crate) expected: &'a Behaviour,
+    pub(crate) manager_image: &'a ImageRef,
+    pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// The state was not reached; what was found instead.
+pub(crate) type Mismatch = Vec<String>;
+
+impl Observer<'_> {
+    async fn view(&self) -> Result<View, Mismatch> {
+        async fn list<T>(client: &Client, namespace: &str) -> Result<Store<T>, Mismatch>
+        where
+            T: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+                + Clone
+                + std::fmt::Debug
+                + DeserializeOwned,
+        {
+            let api: Api<T> = Api::namespaced(client.clone(), namespace);
+            let list = api.list(&kube::api::ListParams::default()).await;
+            let list = list.map_err(|e| vec![format!("the API server did not answer: {e}")])?;
+            Ok(list
+                .into_iter()
+                .map(|object| (object.name_any(), std::sync::Arc::new(object)))
+                .collect())
+        }
+        Ok(View {
+            nodes: list(self.client, self.namespace).await?,
+            images: list(self.client, self.namespace).await?,
+            managers: list(self.client, self.namespace).await?,
+            data_sources: list(self.client, self.namespace).await?,
+            ..View::default()
+        })
+    }
+
+    /// Looks until `check` finds nothing amiss, or patience runs out.
+    async fn eventually<T>(
+        &self,
+        mut check: impl FnMut(&View) -> Result<T, Mismatch>,
+    ) -> Result<(T, View), Mismatch> {
+        let deadline = self.clock.elapsed() + PATIENCE;
+        loop {
+            if (self.cancelled)() {
+                return Err(vec!["interrupted".to_owned()]);
+            }
+            let view = self.view().await?;
+            match check(&view) {
+                Ok(found) => return Ok((found, view)),
+                Err(mut mismatch) if self.clock.elapsed() >= deadline => {
+                    mismatch.insert(0, format!("after {} model seconds:", PATIENCE.as_secs()));
+                    return Err(mismatch);
+                }
+                Err(_) => self.clock.sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// The name that the version in force should give.
+    fn name_of(&self, uuid: &str) -> Result<String, String> {
+        self.expected
+            .scheme
+            .manager_name(self.manager_image, &DiskUuid::new(uuid))
+            .map(|name| name.as_str().to_owned())
+            .map_err(|e| e.to_string())
+    }
+
+    /// The v1 disks that an image wants.
+    fn wanted(&self, image: &BackingImage) -> Vec<Disk> {
+        let map = image.spec.disk_file_spec_map.iter().flatten();
+        let uuids = map.filter(|(_, copy)| copy.data_engine != DataEngine::V2);
+        uuids.map(|(uuid, _)| self.disk_of(uuid)).collect()
+    }
+
+    fn disk_of(&self, uuid: &str) -> Disk {
+        let path = self.cluster.disks.iter().find(|(_, known)| *known == uuid);
+        Disk {
+            node: path.map_or_else(String::new, |(path, _)| path.node.clone()),
+            name: path.map_or_else(String::new, |(path, _)| path.disk.clone()),
+            uuid: uuid.to_owned(),
+        }
+    }
+
+    fn disk(&self, path: &DiskPath) -> Result<Disk, Mismatch> {
+        let uuid = self.cluster.disks.get(path);
+        let uuid = uuid.ok_or_else(|| vec![format!("there is no disk {path}")])?;
+        Ok(Disk {
+            node: path.node.clone(),
+            name: path.disk.clone(),
+            uuid: uuid.clone(),
+        })
+    }
+}
+
+fn describe(disk: &Disk) -> String {
+    format!("{}/{}", disk.node, disk.name)
+}
+
+fn image<'v>(view: &'v View, name: &str) -> Result<&'v BackingImage, Mismatch> {
+    match view.images.get(name) {
+        Some(image) => Ok(image),
+        None => Err(vec![format!("there is no image {name}")]),
+    }
+}
+
+fn copy_state<'i>(image: &'i BackingImage, uuid: &str) -> Option<&'i CopyState> {
+    let map = image.status.disk_file_status_map.as_ref()?;
+    map.get(uuid).map(|copy| &copy.state)
+}
+
+/// Which disk won in an outcome, if one did.
+pub(crate) fn winner(outcome: &Outcome) -> Option<(&Disk, &[Disk])> {
+    match outcome {
+        Outcome::Stuck { winner, losers, .. } => Some((winner, losers)),
+        Outcome::Settled { .. } => None,
+    }
+}
+
+/// Counts by disk how often each won.
+pub(crate) fn wins<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> BTreeMap<String, usize> {
+    let mut wins = BTreeMap::new();
+    for (winner, losers) in outcomes.filter_map(winner) {
+        *wins.entry(describe(winner)).or_default() += 1;
+        for loser in losers {
+            wins.entry(describe(loser)).or_default();
+        }
+    }
+    wins
+}

@@ -1,0 +1,156 @@
+//! All is well: the bare assertions that every fixed version's end state must meet,
+//! twice over.
+
+use fixname_controllers::View;
+use fixname_longhorn::{BackingImage, CopyState};
+
+use super::attempts::attempts;
+use super::{LOOK, Mismatch, Observer, TWO_RESYNCS, copy_state, describe, image};
+use crate::event::{Disk, Manager, Outcome};
+use crate::scenario::Settled;
+
+impl Observer<'_> {
+    /// All is well, and stays so.
+    pub(crate) async fn settled(&self, settled: &Settled) -> Result<Outcome, Mismatch> {
+        let began = self.clock.elapsed();
+        let (managers, _) = self
+            .eventually(|view| self.check_settled(&settled.image, view))
+            .await?;
+        let after = self.clock.elapsed().saturating_sub(began);
+        let from = self.trace.len();
+        let until = self.clock.elapsed() + TWO_RESYNCS;
+        while self.clock.elapsed() < until {
+            self.clock.sleep(LOOK * 5).await;
+            self.check_settled(&settled.image, &self.view().await?)
+                .map_err(|mut found| {
+                    found.insert(0, "all was well, but did not stay so:".to_owned());
+                    found
+                })?;
+        }
+        // A single "already exists" soon after a start is two images racing for
+        // one new manager; only an image that was given up is trouble.
+        let dropped: Vec<String> = attempts(&self.trace.since(from), &settled.image)
+            .into_iter()
+            .filter(|attempt| attempt.given_up)
+            .map(|attempt| attempt.text)
+            .collect();
+        if !dropped.is_empty() {
+            return Err(dropped);
+        }
+        Ok(Outcome::Settled {
+            image: settled.image.clone(),
+            managers,
+            after,
+        })
+    }
+
+    fn check_settled(&self, name: &str, view: &View) -> Result<Vec<Manager>, Mismatch> {
+        let image = image(view, name)?;
+        let mut found = Vec::new();
+        let mut managers = Vec::new();
+        let wanted = self.wanted(image);
+        let minimum = usize::try_from(image.spec.min_number_of_copies).unwrap_or_default();
+        if wanted.len() < minimum {
+            // Longhorn adds one disk at a time; before the last it only looks settled.
+            found.push(format!(
+                "image {name} wants {} disks, and keeps at least {minimum} copies",
+                wanted.len()
+            ));
+        }
+        for disk in wanted {
+            match self.check_served(image, &disk, view) {
+                Ok(manager) => managers.push(manager),
+                Err(problem) => found.push(problem),
+            }
+        }
+        for manager in view.managers.values() {
+            let uuid = &manager.spec.disk_uuid;
+            let is_wanted = view.images.values().any(|i| {
+                let map = i.spec.disk_file_spec_map.as_ref();
+                map.is_some_and(|map| map.contains_key(uuid))
+            });
+            if manager.is_deleting() {
+                found.push(format!("manager {} is still terminating", manager.name()));
+            } else if !is_wanted {
+                found.push(format!(
+                    "manager {} serves disk {uuid}, which no image wants",
+                    manager.name()
+                ));
+            }
+        }
+        if managers.is_empty() && found.is_empty() {
+            found.push(format!(
+                "image {name} wants no disk, so there is nothing to see"
+            ));
+        }
+        if found.is_empty() {
+            Ok(managers)
+        } else {
+            Err(found)
+        }
+    }
+
+    /// One disk has exactly one live manager, of the right image, by the right
+    /// name, listing the image; and the image's status says the copy is ready.
+    fn check_served(
+        &self,
+        image: &BackingImage,
+        disk: &Disk,
+        view: &View,
+    ) -> Result<Manager, String> {
+        let live: Vec<_> = view
+            .managers_of_disk(&disk.uuid)
+            .filter(|m| !m.is_deleting())
+            .collect();
+        let [manager] = live[..] else {
+            return Err(format!(
+                "disk {} has {} live managers, not one",
+                describe(disk),
+                live.len()
+            ));
+        };
+        let name = self.name_of(&disk.uuid)?;
+        if manager.name() != name {
+            return Err(format!(
+                "the manager of disk {} is named {}; {} names it {name}",
+                describe(disk),
+                manager.name(),
+                self.expected.version
+            ));
+        }
+        if manager.spec.disk_uuid != disk.uuid {
+            return Err(format!(
+                "manager {name} is labelled for disk {} but serves {}",
+                disk.uuid, manager.spec.disk_uuid
+            ));
+        }
+        if manager.spec.image != self.manager_image.as_str() {
+            return Err(format!(
+                "manager {name} runs {}, not {}",
+                manager.spec.image, self.manager_image
+            ));
+        }
+        if manager.spec.backing_images.get(image.name()) != Some(&image.status.uuid) {
+            return Err(format!(
+                "manager {name} does not list image {}",
+                image.name()
+            ));
+        }
+        match copy_state(image, &disk.uuid) {
+            Some(CopyState::Ready) => Ok(Manager {
+                name: name.clone(),
+                disk: disk.clone(),
+            }),
+            Some(state) => Err(format!(
+                "the copy on {} is {:?}, not ready",
+                describe(disk),
+                state.as_str()
+            )),
+            None => Err(format!(
+                "image {} has no status entry for {}",
+                image.name(),
+                describe(disk)
+            )),
+        }
+    }
+}
