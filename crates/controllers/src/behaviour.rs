@@ -31,7 +31,7 @@ impl Behaviour {
         let at = (version.major, version.minor, version.patch);
         Ok(Self {
             version: version.clone(),
-            scheme: release.scheme.clone(),
+            scheme: release.scheme,
             keeps_evicting_copy_in_use: at >= (1, 9, 1) || ((1, 8, 2)..(1, 9, 0)).contains(&at),
             advises_removal_of_missing_disk: at >= (1, 12, 0),
         })

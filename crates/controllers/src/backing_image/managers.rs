@@ -140,7 +140,7 @@ impl<R: Rng> Reconcile<'_, R> {
             .manager_name(context.manager_image, &uuid)
         {
             Ok(name) => name,
-            Err(error @ NameError::NoManagers { .. }) => return self.fail(error.to_string()),
+            Err(error @ NameError::NoManagers) => return self.fail(error.to_string()),
             // The real function slices the string and panics.
             Err(error) => {
                 self.effects.push(Effect::Panic(error.to_string()));
