@@ -2,7 +2,7 @@
 //!
 //! Modelled on `controller/backing_image_controller.go`, which is the same file
 //! in v1.9.1 to v1.10.2 and differs little in v1.8.1 and v1.12.1. The steps, in
-//! the order of the real code, are the methods of [`Reconcile`]: the data source
+//! the order of the real code, are the methods of `Reconcile`: the data source
 //! (`source`), the managers (`managers`), the files' status (`files`), and the
 //! number of copies (`copies`). Copies of the v2 engine are left alone.
 //!
