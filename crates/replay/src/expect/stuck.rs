@@ -77,8 +77,10 @@ impl Observer<'_> {
             last.is_none_or(|attempt| attempt.given_up)
         })
         .await?;
-        let before = self.view().await?;
+        // The window opens before the objects are read: a resync that falls into
+        // the reading belongs to it as a whole.
         let (from, start) = (self.trace.len(), self.clock.elapsed());
+        let before = self.view().await?;
         self.clock.sleep(TWO_RESYNCS).await;
         let after = self.view().await?;
         let frozen = self.clock.elapsed().saturating_sub(start);
