@@ -111,6 +111,15 @@ pub(crate) fn shape(kind: Kind, object: &mut Value) -> Result<Vec<String>, Strin
             known && !value.is_null()
         });
     }
+    if matches!(kind, Kind::ConfigMap | Kind::Secret)
+        && let Value::Object(map) = object
+    {
+        // `omitempty`: reading into a Go struct and writing it drops these.
+        map.retain(|key, value| {
+            !(matches!(key.as_str(), "data" | "binaryData" | "stringData")
+                && value.as_object().is_some_and(serde_json::Map::is_empty))
+        });
+    }
     match kind {
         Kind::Definition => crate::crd::default(object),
         Kind::ConfigMap => texts(object, "ConfigMap", "data")?,

@@ -188,6 +188,8 @@ pub(crate) enum Ty<'a> {
     /// A map of texts below metadata.
     Texts,
     Owners,
+    /// One owner: owned as a whole (`x-kubernetes-map-type: atomic`).
+    Owner,
     Finalizers,
     /// Below a core kind: the name of the field.
     Core(&'a str),
@@ -251,7 +253,9 @@ impl<'a> Ty<'a> {
                 _ => (Self::Untyped, true),
             },
             Self::Core(name) if CORE_MAPS.contains(&name) => (Self::Untyped, false),
-            Self::Core(_) | Self::Owners | Self::Finalizers => (Self::Core(key), true),
+            Self::Core(_) | Self::Owners | Self::Owner | Self::Finalizers => {
+                (Self::Core(key), true)
+            }
             Self::Texts | Self::Untyped => (Self::Untyped, false),
         }
     }
@@ -274,7 +278,8 @@ impl<'a> Ty<'a> {
     fn item(self) -> Self {
         match self {
             Self::Schema(schema) => schema.items.as_deref().map_or(Self::Untyped, Self::Schema),
-            Self::Core(_) | Self::Owners => Self::Core(""),
+            Self::Owners => Self::Owner,
+            Self::Core(_) => Self::Core(""),
             _ => Self::Untyped,
         }
     }
@@ -282,6 +287,7 @@ impl<'a> Ty<'a> {
     fn atomic_map(self) -> bool {
         match self {
             Self::Schema(schema) => schema.atomic_map,
+            Self::Owner => true,
             Self::Core(name) => matches!(
                 name,
                 "involvedObject" | "regarding" | "related" | "selector" | "claimRef"

@@ -431,13 +431,17 @@ fn labels_and_owners(object: &Value, errors: &mut Vec<FieldError>) {
         if owner.get("controller") == Some(&Value::Bool(true)) {
             let this = format!("{}/{}", member("kind"), member("name"));
             match &controller {
-                Some(first) => errors.push(FieldError::invalid(
-                    "metadata.ownerReferences",
-                    &Value::Array(owners.clone()),
-                    format!(
-                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
-                    ),
-                )),
+                Some(first) => {
+                    let mut error = FieldError::invalid_str(
+                        "metadata.ownerReferences",
+                        "",
+                        format!(
+                            "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {this}"
+                        ),
+                    );
+                    error.value = Some(owners_as_go_writes_them(owners));
+                    errors.push(error);
+                }
                 None => controller = Some(this),
             }
         }
@@ -497,4 +501,27 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
         }
     }
     errors
+}
+
+/// Owner references with their members in the order of Go's struct.
+fn owners_as_go_writes_them(owners: &[Value]) -> String {
+    let members = [
+        "apiVersion",
+        "kind",
+        "name",
+        "uid",
+        "controller",
+        "blockOwnerDeletion",
+    ];
+    let all: Vec<String> = owners
+        .iter()
+        .map(|owner| {
+            let parts: Vec<String> = members
+                .iter()
+                .filter_map(|key| Some(format!("\"{key}\":{}", owner.get(key)?)))
+                .collect();
+            format!("{{{}}}", parts.join(","))
+        })
+        .collect();
+    format!("[{}]", all.join(","))
 }

@@ -47,16 +47,7 @@ impl Selection {
                     )));
                 }
                 let why = unsupported_field(resource, path);
-                return Err(Failure::bad_request(format!(
-                    "Unable to find {} that match label selector {}, field selector {}: {why}",
-                    quote(&format!(
-                        "{}, Resource={}",
-                        resource.api_version(),
-                        resource.plural
-                    )),
-                    quote(call.query.get("labelSelector").unwrap_or_default()),
-                    quote(call.query.get("fieldSelector").unwrap_or_default()),
-                )));
+                return Err(Failure::bad_request(why));
             }
         }
         Ok(Self { labels, fields })

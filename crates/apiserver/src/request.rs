@@ -102,7 +102,7 @@ impl Call {
         }
     }
 
-    fn take_warnings(&self) -> Vec<String> {
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -266,6 +266,8 @@ async fn route_verb(
                 _ => Err(not_allowed()),
             }
         }
+        // Paths below a core group are answered by the group.
+        _ if !custom => Err(Failure::generic_not_found()),
         _ => Err(Failure::path_not_found()),
     }
 }

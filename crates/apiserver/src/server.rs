@@ -299,7 +299,11 @@ impl ApiServer {
         }
         let mut reply = match reply {
             Ok(reply) => reply,
-            Err(failure) => Reply::failure(&failure),
+            Err(failure) => {
+                let mut reply = Reply::failure(&failure);
+                reply.warnings = call.take_warnings();
+                reply
+            }
         };
         if let Some(FaultAction::BreakWatch { after }) = fault {
             reply.break_after(after);

@@ -229,8 +229,6 @@ async fn create_object(
     let resource = &target.resource;
     if fresh {
         check_namespace_of(target, &object)?;
-        let version = non_zero_version(&object)?;
-        meta::set(&mut object, "resourceVersion", version);
     }
     let generated =
         meta::name(&object).is_empty() && !meta::text(&object, "generateName").is_empty();
@@ -248,7 +246,7 @@ async fn create_object(
     }
     let object = mutate(&call.server, &mut request, object).await?;
     for attempt in 1.. {
-        match try_create(call, target, object.clone(), &mut request, dry_run).await {
+        match try_create(call, target, object.clone(), &mut request, dry_run, fresh).await {
             Err(failure)
                 if generated && failure.reason() == "AlreadyExists" && attempt < NAME_ATTEMPTS => {}
             Err(failure) if generated && failure.reason() == "AlreadyExists" => {
@@ -270,6 +268,7 @@ async fn try_create(
     mut object: Value,
     request: &mut AdmissionRequest,
     dry_run: bool,
+    fresh: bool,
 ) -> Result<Bytes, Failure> {
     let resource = &target.resource;
     let server = &call.server;
@@ -337,6 +336,11 @@ async fn try_create(
     if resource.namespaced {
         check_namespace_in(&state, target, &name)?;
     }
+    // The real server's storage checks this, which a dry run does not reach;
+    // an apply that creates takes any version.
+    if !dry_run && fresh {
+        non_zero_version(&object)?;
+    }
     if let Some(existing) = state.get(&resource.table, &key) {
         let failure = Failure::already_exists(&resource.group, &resource.plural, &name);
         return Err(if existing.terminating {
@@ -358,6 +362,7 @@ async fn try_create(
     if dry_run {
         return Ok(Bytes::from(object.to_string()));
     }
+    meta::set(&mut object, "resourceVersion", None);
     let stored = state.put(resource, key, object);
     if resource.behaviour == Kind::Definition {
         crate::crd::register(&mut state, &stored)?;
@@ -371,9 +376,9 @@ async fn try_create(
 }
 
 /// `resourceVersion` of an object to be created must not be set, except to 0.
-fn non_zero_version(object: &Value) -> Result<Option<Value>, Failure> {
+fn non_zero_version(object: &Value) -> Result<(), Failure> {
     match meta::text(object, "resourceVersion") {
-        "" | "0" => Ok(None),
+        "" | "0" => Ok(()),
         _ => Err(Failure::new(
             500,
             "",
@@ -549,10 +554,9 @@ pub(crate) async fn replace(
     }
     let namespace = meta::text(&object, "namespace");
     if !target.namespace.is_empty() && !namespace.is_empty() && namespace != target.namespace {
-        return Err(Failure::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
-            target.namespace
-        )));
+        return Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     if target.resource.namespaced {
         check_terminating_for_update(call, target, name)?;

@@ -86,6 +86,15 @@ impl Arm {
         }))
     }
 
+    /// One without garbage collector and namespace controller, so that nobody
+    /// but the test writes.
+    pub fn control_plane_without_controllers() -> Self {
+        static ALONE: OnceLock<ControlPlane> = OnceLock::new();
+        Self::ControlPlane(ALONE.get_or_init(|| {
+            ControlPlane::start_blocking(Options::default()).unwrap_or_else(|e| panic!("{e}"))
+        }))
+    }
+
     pub fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded(_))
     }
@@ -127,36 +136,7 @@ impl Arm {
         body: Vec<u8>,
     ) -> Answer {
         let client = self.client("default").await;
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", media)
-            .header("accept", accept)
-            .header("user-agent", "conformance/1.0")
-            .body(kube::client::Body::from(body))
-            .unwrap();
-        let response = client.send(request).await.unwrap();
-        let code = response.status().as_u16();
-        let warnings = response
-            .headers()
-            .get_all("warning")
-            .iter()
-            .map(|v| v.to_str().unwrap().to_owned())
-            .collect();
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .map(|v| v.to_str().unwrap().to_owned())
-            .unwrap_or_default();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-        Answer {
-            code,
-            body,
-            warnings,
-            content_type,
-        }
+        send_through(&client, method, path, media, accept, body).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -297,6 +277,47 @@ impl Arm {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         group.to_owned()
+    }
+}
+
+/// Sends a request and reads the whole answer.
+pub async fn send_through(
+    client: &Client,
+    method: Method,
+    path: &str,
+    media: &str,
+    accept: &str,
+    body: Vec<u8>,
+) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", media)
+        .header("accept", accept)
+        .header("user-agent", "conformance/1.0")
+        .body(kube::client::Body::from(body))
+        .unwrap();
+    let response = client.send(request).await.unwrap();
+    let code = response.status().as_u16();
+    let warnings = response
+        .headers()
+        .get_all("warning")
+        .iter()
+        .map(|v| v.to_str().unwrap().to_owned())
+        .collect();
+    let content_type = response
+        .headers()
+        .get("content-type")
+        .map(|v| v.to_str().unwrap().to_owned())
+        .unwrap_or_default();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Answer {
+        code,
+        body,
+        warnings,
+        content_type,
     }
 }
 
