@@ -12,6 +12,16 @@ pub struct Behaviour {
     /// An evicting copy is kept while a replica uses it: v1.8.2, v1.9.1 and
     /// later, but not v1.9.0 (`controller/backing_image_controller.go`, longhorn#11053).
     pub keeps_evicting_copy_in_use: bool,
+    /// An eviction that has been asked for is asked for again at every pass, and a
+    /// copy with a status but no wish crashes the process: before v1.8.2 and
+    /// v1.9.1 (`controller/node_controller.go`, `syncBackingImageEvictionRequested`).
+    pub repeats_eviction_requests: bool,
+    /// Managers whose disk no node has any more have their copies evicted: v1.9.2
+    /// and later (`controller/backing_image_manager_controller.go`, longhorn#10983).
+    pub evicts_missing_disks: bool,
+    /// An image is refused an update while its download's host is a loopback
+    /// address: v1.12.1 (its validating webhook; older ones look at creations only).
+    pub refuses_loopback_updates: bool,
     /// A wanted disk that is not ready is logged with the advice to remove it,
     /// and set to `unknown` (which the same reconcile drops again): v1.12.0 and
     /// later (`controller/backing_image_controller.go:1261` at v1.12.1).
@@ -33,6 +43,9 @@ impl Behaviour {
             version: version.clone(),
             scheme: release.scheme,
             keeps_evicting_copy_in_use: at >= (1, 9, 1) || ((1, 8, 2)..(1, 9, 0)).contains(&at),
+            repeats_eviction_requests: at < (1, 8, 2) || at == (1, 9, 0),
+            evicts_missing_disks: at >= (1, 9, 2),
+            refuses_loopback_updates: at >= (1, 12, 1),
             advises_removal_of_missing_disk: at >= (1, 12, 0),
         })
     }

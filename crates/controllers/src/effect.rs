@@ -20,6 +20,10 @@ pub enum Effect {
         /// What the error is wrapped in if it does end it, outermost first.
         context: &'static [&'static str],
     },
+    /// The real code looks into its caches again from here on: once they show what
+    /// was written, the reconcile is to be called again, with the same random
+    /// numbers, and finds that done. Always the last effect.
+    Reread,
     /// Ends the reconcile with this error.
     Fail(String),
     /// Ends the process: the real code panics here.
@@ -35,6 +39,16 @@ pub enum Tolerance {
     NotFound,
     /// Somebody else came first: the reconcile ends quietly.
     ConflictEndsQuietly,
+    /// Somebody else came first: the process crashes, for it goes on with the
+    /// object that it did not get.
+    ConflictPanics,
+    /// Any error is logged as a warning of this text, and ends this series quietly.
+    Warned {
+        /// The text.
+        message: &'static str,
+        /// Whether the error follows in the line's `error` field.
+        with_error: bool,
+    },
     /// Any error is dropped; a conflict queues the image again. So ends every
     /// reconcile (`controller/backing_image_controller.go:263-281` at v1.9.1).
     Dropped,
@@ -57,6 +71,22 @@ pub enum Write {
     },
     /// DELETE by name.
     Delete(Kind, String),
+}
+
+impl Write {
+    /// The name of the object written.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Create(object) | Self::Update(object) | Self::UpdateStatus { object, .. } => {
+                match object {
+                    Object::BackingImage(object) => object.name().to_owned(),
+                    Object::Manager(object) => object.name().to_owned(),
+                    Object::DataSource(object) => object.name().to_owned(),
+                }
+            }
+            Self::Delete(_, name) => name.clone(),
+        }
+    }
 }
 
 /// An object that a controller writes.

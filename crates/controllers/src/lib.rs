@@ -3,7 +3,8 @@
 //! Map of the code. [`backing_image::reconcile`] is the heart: a pure function
 //! from what the caches show to the writes, log lines and events of one
 //! reconcile, in order. [`pods`] stands in for what manager pods and data source
-//! pods do. [`Behaviour`] holds the differences between versions as data.
+//! pods do. [`node`] and [`missing_disk`] are what other controllers do to the
+//! spec of an image: eviction, and the cleanup of unused copies. [`Behaviour`] holds the differences between versions as data.
 //! [`driver`] runs all of it against any `kube::Client`: caches, work queue,
 //! workers, timers. [`Trace`] is what it leaves behind.
 //!
@@ -26,6 +27,8 @@ mod behaviour;
 pub mod data_source;
 pub mod driver;
 mod effect;
+pub mod missing_disk;
+pub mod node;
 pub mod pods;
 mod queue;
 mod trace;

@@ -2,7 +2,7 @@
 //! with downloads, as the recordings of the real controller had it. A file is
 //! there at once; finalizers go when a deletion has been dealt with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fixname_longhorn::objects::{FileRecord, is_true};
 use fixname_longhorn::{
@@ -21,11 +21,23 @@ const TERMINATION: SignedDuration = SignedDuration::from_secs(3);
 /// manager's events wake the images named in spec *or status*, so it matters.
 const FILE_REMOVAL: SignedDuration = SignedDuration::from_secs(2);
 
+/// What is reported of a file, by disk UUID and image. An empty state stands for no file.
+pub type Reports = BTreeMap<(String, String), CopyState>;
+
 /// The pods of one cluster, with what they remember between passes.
 #[derive(Clone, Debug, Default)]
 pub struct Pods {
     /// How long a download takes; without it, data sources stay as they are.
     download: Option<SignedDuration>,
+    /// A manager runs at its first pass; else it starts first.
+    runs_at_once: bool,
+    /// Every manager has every file, whatever its data source and its disk; data
+    /// sources stay as they are.
+    serves_everything: bool,
+    /// What is reported of a file, by disk and image, whatever else holds.
+    reported: Reports,
+    /// Data sources, by UID, whose file a manager had taken over.
+    transferred: BTreeSet<String>,
     /// By manager UID: when its deletion was first seen.
     terminating: BTreeMap<String, Timestamp>,
     /// By manager and image: when the image was first seen to have left.
@@ -43,14 +55,36 @@ impl Pods {
         }
     }
 
+    /// Managers run as soon as they are seen.
+    #[must_use]
+    pub fn running_at_once(mut self) -> Self {
+        self.runs_at_once = true;
+        self
+    }
+
+    /// The plainest pods: every manager runs and has every file that it lists.
+    #[must_use]
+    pub fn serving_everything(mut self) -> Self {
+        self.runs_at_once = true;
+        self.serves_everything = true;
+        self
+    }
+
+    /// From now on, these files are reported like this.
+    pub fn report(&mut self, reports: Reports) {
+        self.reported = reports;
+    }
+
     /// One pass over all managers and data sources: the writes it makes.
     pub fn pass(&mut self, view: &View, manager_image: &ImageRef, now: Timestamp) -> Vec<Effect> {
         let mut writes = Vec::new();
         for manager in view.managers.values() {
             writes.extend(self.manager(view, manager, manager_image, now));
         }
-        for source in view.data_sources.values() {
-            writes.extend(self.data_source(view, source, manager_image, now));
+        if !self.serves_everything {
+            for source in view.data_sources.values() {
+                writes.extend(self.data_source(view, source, manager_image, now));
+            }
         }
         let effect = |write| Effect::Write {
             write,
@@ -83,14 +117,14 @@ impl Pods {
         }
         let mut changed = manager.clone();
         let status = &mut changed.status;
-        if !disk_is_ready(view, &manager.spec.disk_uuid) {
+        if !self.serves_everything && !disk_is_ready(view, &manager.spec.disk_uuid) {
             status.current_state = ManagerState::Unknown;
             for file in status.backing_image_file_map.values_mut() {
                 if file.state != CopyState::Failed {
                     file.state = CopyState::Unknown;
                 }
             }
-        } else if status.current_state == ManagerState::Empty {
+        } else if status.current_state == ManagerState::Empty && !self.runs_at_once {
             status.current_state = ManagerState::Starting;
         } else {
             status.current_state = ManagerState::Running;
@@ -120,16 +154,24 @@ impl Pods {
             now < *self.leaving.entry(key).or_insert(now) + FILE_REMOVAL
         });
         for (image, uuid) in wanted {
+            let key = (manager.spec.disk_uuid.clone(), image.clone());
+            let reported = self.reported.get(&key);
             let source = view.data_sources.get(image);
-            let has_file = source.is_some_and(|source| {
-                source.spec.file_transferred
-                    || (source.spec.disk_uuid == manager.spec.disk_uuid
-                        && matches!(
-                            source.status.current_state,
-                            CopyState::ReadyForTransfer | CopyState::Ready
-                        ))
-            });
-            if !has_file {
+            let has_file = self.serves_everything
+                || source.is_some_and(|source| {
+                    source.spec.file_transferred
+                        || (source.spec.disk_uuid == manager.spec.disk_uuid
+                            && matches!(
+                                source.status.current_state,
+                                CopyState::ReadyForTransfer | CopyState::Ready
+                            ))
+                });
+            let state = match reported {
+                Some(state) => state.clone(),
+                None if has_file => CopyState::Ready,
+                None => CopyState::default(),
+            };
+            if state == CopyState::default() {
                 files.remove(image);
                 continue;
             }
@@ -140,7 +182,7 @@ impl Pods {
                 size: 1,
                 virtual_size: 1,
                 real_size: 1,
-                state: CopyState::Ready,
+                state,
                 progress: 100,
                 ..FileRecord::default()
             };
@@ -156,6 +198,13 @@ impl Pods {
     ) -> Option<Write> {
         let state = &source.status.current_state;
         let transferred = source.spec.file_transferred;
+        let uid = source.metadata.uid.clone().unwrap_or_default();
+        let was_transferred = if transferred {
+            self.transferred.insert(uid);
+            false
+        } else {
+            self.transferred.remove(&uid)
+        };
         let next = if source.is_deleting() {
             if transferred || *state == CopyState::FailedAndCleanUp {
                 let mut source = source.clone();
@@ -175,6 +224,9 @@ impl Pods {
             }
         } else if transferred {
             CopyState::Ready
+        } else if was_transferred {
+            // The controller took it back: a new download begins.
+            CopyState::Starting
         } else if !disk_is_ready(view, &source.spec.disk_uuid) {
             CopyState::Unknown
         } else {

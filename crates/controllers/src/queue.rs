@@ -29,6 +29,8 @@ pub struct WorkQueue {
     /// Taken and not yet done.
     processing: BTreeSet<String>,
     failures: BTreeMap<String, u32>,
+    /// Failed, and when each is to be added again.
+    waiting: BTreeMap<String, Duration>,
 }
 
 impl WorkQueue {
@@ -38,6 +40,25 @@ impl WorkQueue {
         if self.dirty.insert(key.clone()) && !self.processing.contains(&key) {
             self.ready.push_back(key);
         }
+    }
+
+    /// Puts a key aside until a time. One that waits already is added at the
+    /// earlier of the two times, and only once (client-go's delaying queue), so
+    /// that triggers in a row do not multiply the attempts.
+    pub fn add_at(&mut self, key: &str, at: Duration) {
+        let waiting = self.waiting.entry(key.to_owned()).or_insert(at);
+        *waiting = at.min(*waiting);
+    }
+
+    /// The next time at which a key that was put aside is due.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.waiting.values().min().copied()
+    }
+
+    /// Adds the keys that are due.
+    pub fn add_due(&mut self, now: Duration) {
+        let due: Vec<_> = self.waiting.extract_if(.., |_, at| *at <= now).collect();
+        due.into_iter().for_each(|(key, _)| self.add(key));
     }
 
     /// Takes the next key.
@@ -86,6 +107,20 @@ mod tests {
             let verdicts: Vec<_> = (0..4).map(|_| queue.fail("parrot")).collect();
             assert_eq!(verdicts, [ms(5), ms(10), ms(20), Verdict::Drop]);
         }
+    }
+
+    #[test]
+    fn a_key_put_aside_twice_comes_back_once_at_the_earlier_time() {
+        let ms = Duration::from_millis;
+        let mut queue = WorkQueue::default();
+        queue.add_at("parrot", ms(40));
+        queue.add_at("parrot", ms(57));
+        assert_eq!(queue.next_due(), Some(ms(40)));
+        queue.add_due(ms(39));
+        assert_eq!(queue.take(), None);
+        queue.add_due(ms(40));
+        assert_eq!(queue.take().as_deref(), Some("parrot"));
+        assert_eq!(queue.next_due(), None);
     }
 
     #[test]

@@ -63,6 +63,20 @@ impl View {
             .filter(move |m| m.disk_label() == Some(uuid))
     }
 
+    /// `IsNodeDownOrDeletedOrMissingManager`: no manager runs there.
+    pub fn is_down_or_gone(&self, node: &str) -> bool {
+        self.nodes.get(node).is_none_or(|node| {
+            let ready = node.status.conditions.iter().find(|c| c.type_ == "Ready");
+            ready.is_some_and(|ready| {
+                ready.status == "False"
+                    && matches!(
+                        ready.reason.as_str(),
+                        "KubernetesNodeGone" | "KubernetesNodeNotReady" | "ManagerPodMissing"
+                    )
+            })
+        })
+    }
+
     /// `GetReadyDiskNodeRO` (line 2754): the disk is ready, its node is ready,
     /// and the disk stands in the node's spec. Scheduling plays no role.
     pub fn ready_disk(&self, uuid: &str, rng: &mut impl Rng) -> Option<ReadyDisk> {

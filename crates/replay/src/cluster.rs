@@ -193,7 +193,7 @@ impl Objects {
 
 /// A status sent with a creation is dropped by the server, so it follows in a
 /// request of its own.
-async fn create_with_status<T>(
+pub(crate) async fn create_with_status<T>(
     client: &Client,
     namespace: &str,
     object: &T,

@@ -5,12 +5,13 @@
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
 //! at least two resyncs. [`suite`] runs many and hands out [`event`]s, from
-//! which all reports are made.
+//! which all reports are made. [`conform`] replays recordings of a real Longhorn.
 //!
 //! A green answer is meant to be believed: what cannot be checked fails.
 
 pub mod backend;
 pub mod cluster;
+pub mod conform;
 pub mod event;
 pub mod expect;
 pub mod load;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fixname_controllers::driver::{Environment, Process, ProcessOptions, Sender};
+use fixname_controllers::driver::{Duties, Environment, Process, ProcessOptions, Sender};
 use fixname_controllers::{Behaviour, Trace, TraceItem, pods::Pods};
 use fixname_longhorn::BackingImage;
 use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
@@ -157,6 +157,7 @@ impl<'a> Player<'a> {
                 behaviour,
                 manager_image: self.image.borrow().clone(),
                 controller_id: node.map_or_else(String::new, |path| path.node.clone()),
+                duties: Duties::default(),
                 seed,
             },
         ));

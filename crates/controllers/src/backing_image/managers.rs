@@ -16,6 +16,9 @@ use super::{Ended, Reconcile, Step};
 use crate::effect::{Effect, Object, Tolerance, Write};
 use crate::view::{ReadyDisk, shuffled};
 
+/// The label of a manager that holds the name of its node.
+const LABEL_NODE: &str = "longhorn.io/node";
+
 /// What an error of this step is wrapped in.
 const CONTEXT: &[&str] = &["failed to handle backing image managers"];
 
@@ -30,7 +33,7 @@ impl<R: Rng> Reconcile<'_, R> {
             .flatten()
             .map(|(uuid, copy)| (uuid.clone(), copy.data_engine.clone()))
             .collect();
-        for (uuid, engine) in shuffled(wanted, self.rng) {
+        for (uuid, engine) in shuffled(wanted, &mut self.order) {
             if engine != DataEngine::V2 {
                 self.ensure_manager(&uuid, &engine)?;
             }
@@ -92,6 +95,7 @@ impl<R: Rng> Reconcile<'_, R> {
                     let mut changed = BackingImageManager::clone(&manager);
                     changed.spec.backing_images.insert(name, image_uuid);
                     self.update_manager(changed, CONTEXT);
+                    return self.reread();
                 }
                 return Ok(());
             }
@@ -142,8 +146,11 @@ impl<R: Rng> Reconcile<'_, R> {
             Ok(name) => name,
             Err(error @ NameError::NoManagers) => return self.fail(error.to_string()),
             // The real function slices the string and panics.
-            Err(error) => {
-                self.effects.push(Effect::Panic(error.to_string()));
+            Err(_) => {
+                self.effects.push(Effect::Panic(format!(
+                    "slice bounds out of range [:4] with length {}",
+                    disk.uuid.len()
+                )));
                 return Err(Ended);
             }
         };
@@ -152,7 +159,7 @@ impl<R: Rng> Reconcile<'_, R> {
             [
                 ("longhorn.io/component", "backing-image-manager"),
                 ("longhorn.io/managed-by", "longhorn-manager"),
-                ("longhorn.io/node", &disk.node),
+                (LABEL_NODE, &disk.node),
                 (LABEL_DISK_UUID, &disk.uuid),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
@@ -162,7 +169,7 @@ impl<R: Rng> Reconcile<'_, R> {
         manager.spec.disk_uuid = disk.uuid.clone();
         manager.spec.disk_path = disk.path.clone();
         manager.spec.backing_images = records;
-        let object = Object::Manager(Box::new(manager.clone()));
+        let object = Object::Manager(Box::new(manager));
         self.write(Write::Create(object), Tolerance::Strict, CONTEXT);
         self.event(
             "Create",
@@ -171,13 +178,19 @@ impl<R: Rng> Reconcile<'_, R> {
                 disk.uuid, disk.node
             ),
         );
-        self.view
-            .managers
-            .insert(name.as_str().to_owned(), Arc::new(manager));
-        Ok(())
+        self.reread()
     }
 
-    fn update_manager(&mut self, manager: BackingImageManager, context: &'static [&'static str]) {
+    /// Every update puts the labels back, should somebody have changed them
+    /// (`datastore/longhorn.go`, `UpdateBackingImageManager`).
+    fn update_manager(
+        &mut self,
+        mut manager: BackingImageManager,
+        context: &'static [&'static str],
+    ) {
+        let labels = manager.metadata.labels.get_or_insert_default();
+        labels.insert(LABEL_NODE.to_owned(), manager.spec.node_id.clone());
+        labels.insert(LABEL_DISK_UUID.to_owned(), manager.spec.disk_uuid.clone());
         let object = Object::Manager(Box::new(manager.clone()));
         self.write(Write::Update(object), Tolerance::Strict, context);
         let name = manager.name().to_owned();

@@ -18,7 +18,8 @@ mod source;
 use fixname_longhorn::{BackingImage, FINALIZER};
 use fixname_naming::ImageRef;
 use jiff::Timestamp;
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::behaviour::Behaviour;
 use crate::effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
@@ -44,6 +45,10 @@ pub struct Context<'a> {
 ///
 /// Everything before the first failing effect happens, nothing after it does. An
 /// image that is not there, or that another manager owns, has no effects.
+///
+/// The real code looks into its caches again and again, so what it does after a
+/// write depends on what has happened meanwhile. Therefore most writes end with
+/// [`Effect::Reread`]: call again, with a newer view and the same random numbers.
 pub fn reconcile(
     name: &str,
     view: &View,
@@ -53,8 +58,11 @@ pub fn reconcile(
     let Some(image) = view.images.get(name) else {
         return Vec::new();
     };
+    // Drawn first, so that it is the same when the reconcile is called again.
+    let order = ChaCha8Rng::seed_from_u64(rng.random());
     let mut run = Reconcile {
         image: BackingImage::clone(image),
+        order,
         view: view.clone(),
         context,
         rng,
@@ -79,6 +87,8 @@ struct Reconcile<'a, R> {
     view: View,
     context: &'a Context<'a>,
     rng: &'a mut R,
+    /// Says in which order the wanted disks are visited.
+    order: ChaCha8Rng,
     effects: Vec<Effect>,
 }
 
@@ -87,15 +97,15 @@ impl<R: Rng> Reconcile<'_, R> {
     /// node is up, else anybody takes it.
     fn is_responsible(&self) -> bool {
         let owner = &self.image.status.owner_id;
-        owner == self.context.controller_id
-            || self.view.nodes.get(owner).is_none_or(|node| {
-                !fixname_longhorn::objects::is_true(&node.status.conditions, "Ready")
-            })
+        owner == self.context.controller_id || self.view.is_down_or_gone(owner)
     }
 
     fn steps(&mut self) -> Step {
         self.take_ownership();
         self.draw_uuid();
+        if !self.effects.is_empty() {
+            return self.reread();
+        }
         let before = self.image.clone();
         if self.image.is_deleting() {
             return self.finish_deletion();
@@ -135,6 +145,9 @@ impl<R: Rng> Reconcile<'_, R> {
         ));
     }
 
+    /// Lines 250-261. A conflict here crashes the process: the image it would
+    /// queue again is the one that the failed request did not return. Recorded,
+    /// when the data source's disk entered the spec between the two writes.
     fn draw_uuid(&mut self) {
         if !self.image.status.uuid.is_empty() {
             return;
@@ -145,7 +158,7 @@ impl<R: Rng> Reconcile<'_, R> {
                 object: Object::BackingImage(Box::new(self.image.clone())),
                 adopted: true,
             },
-            Tolerance::ConflictEndsQuietly,
+            Tolerance::ConflictPanics,
             &[],
         );
         let message = format!("Initialized UUID to {}", self.image.status.uuid);
@@ -181,7 +194,9 @@ impl<R: Rng> Reconcile<'_, R> {
             finalizers.retain(|f| f != FINALIZER);
         }
         let object = Object::BackingImage(Box::new(image));
-        self.write(Write::Update(object), Tolerance::NotFound, &[]);
+        // Of a deleted image, whatever refuses this is kept quiet about
+        // (`datastore/longhorn.go`, `RemoveFinalizerForBackingImage`).
+        self.write(Write::Update(object), Tolerance::Dropped, &[]);
         Ok(())
     }
 
@@ -211,6 +226,11 @@ impl<R: Rng> Reconcile<'_, R> {
             tolerance,
             context,
         });
+    }
+
+    fn reread(&mut self) -> Step {
+        self.effects.push(Effect::Reread);
+        Err(Ended)
     }
 
     fn fail(&mut self, error: impl Into<String>) -> Step {

@@ -65,6 +65,7 @@ impl<R: Rng> Reconcile<'_, R> {
         if source != *existing {
             let object = Object::DataSource(Box::new(source));
             self.write(Write::Update(object), Tolerance::Strict, &[]);
+            return self.reread();
         }
         Ok(())
     }
@@ -112,7 +113,7 @@ impl<R: Rng> Reconcile<'_, R> {
         place(&mut source, &disk);
         let object = Object::DataSource(Box::new(source));
         self.write(Write::Create(object), Tolerance::Strict, &[]);
-        Ok(())
+        self.reread()
     }
 
     /// Every copy, wanted or not, has been `failed` for longer than the recovery

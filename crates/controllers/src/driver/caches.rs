@@ -156,6 +156,21 @@ impl Caches {
             Object::DataSource(source) => remember(&mut self.view, *source),
         }
     }
+
+    /// True if the caches show an object as it was written, or newer.
+    pub(super) fn show(&self, object: &crate::effect::Object) -> bool {
+        use crate::effect::Object;
+        match object {
+            Object::BackingImage(image) => shows(&self.view.images, &**image),
+            Object::Manager(manager) => shows(&self.view.managers, &**manager),
+            Object::DataSource(source) => shows(&self.view.data_sources, &**source),
+        }
+    }
+}
+
+fn shows<T: Cached>(store: &Store<T>, object: &T) -> bool {
+    let cached = store.get(&object.name_any());
+    cached.is_some_and(|cached| version(&**cached) >= version(object))
 }
 
 fn remember<T: Cached>(view: &mut View, object: T) {

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
 
 use super::CurrentImage;
 use super::caches::Caches;
 use super::send::Sender;
-use crate::pods::Pods;
+use crate::pods::{Pods, Reports};
 use crate::trace::TraceItem;
 
-/// How often the pods are looked at (the recordings' stand-in: two to three times a second).
+/// How often, on average, the pods are looked at (the recordings' stand-in: two to three times a second).
 const PERIOD: Duration = Duration::from_millis(400);
 
 /// The running environment. Dropping it stops it.
@@ -24,18 +24,33 @@ pub struct Environment {
 
 impl Environment {
     /// Starts it on the current tokio runtime, with the manager image in force.
-    pub fn start(sender: Sender, mut pods: Pods, image: CurrentImage) -> Self {
+    pub fn start(sender: Sender, pods: Pods, image: CurrentImage) -> Self {
+        let (_, no_reports) = tokio::sync::watch::channel(Reports::new());
+        Self::start_reporting(sender, pods, image, no_reports, 0)
+    }
+
+    /// Starts it, with what files are to be reported like, whatever else holds.
+    /// The seed says when it looks: every 0.3 to 0.5 s.
+    pub fn start_reporting(
+        sender: Sender,
+        mut pods: Pods,
+        image: CurrentImage,
+        reports: tokio::sync::watch::Receiver<Reports>,
+        seed: u64,
+    ) -> Self {
         let task = tokio::spawn(async move {
             let mut caches = Caches::watch(&sender.client, &sender.namespace);
-            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
             loop {
-                sender.clock.sleep(PERIOD).await;
+                let jitter = PERIOD.mul_f64(rng.random_range(0.75..1.25));
+                sender.clock.sleep(jitter).await;
                 if let Err(error) = caches.catch_up() {
                     sender.note(TraceItem::Trouble(error.to_string()));
                 }
                 if !caches.are_synced() {
                     continue;
                 }
+                pods.report(reports.borrow().clone());
                 let current = image.borrow().clone();
                 let effects = pods.pass(&caches.view, &current, sender.clock.now());
                 let mut written = Vec::new();

@@ -6,6 +6,7 @@
 //! tokio's paused time, and a real server at any speed.
 
 mod caches;
+mod chores;
 mod environment;
 mod process;
 mod send;
@@ -18,7 +19,8 @@ use tokio::time::Instant;
 
 pub use caches::{CacheError, Caches, Seen};
 pub use environment::Environment;
-pub use process::{Exit, Process, ProcessOptions};
+pub use process::{Duties, Exit, Process, ProcessOptions};
+pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
 
 /// A handler's first resync comes about this long after the start of the

@@ -8,17 +8,17 @@ use fixname_naming::ImageRef;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::caches::{Caches, Seen};
+use super::chores::{Chore, Hand};
 use super::send::{Ended, Sender};
-use super::{FIRST_RESYNC, RESYNC};
+use super::{FIRST_RESYNC, ModelClock, RESYNC};
 use crate::backing_image::{self, Context};
 use crate::behaviour::Behaviour;
-use crate::data_source;
 use crate::effect::{Level, LogLine, Object};
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
@@ -30,6 +30,35 @@ const WORKERS: usize = 5;
 /// How often the data source controller looks (the recordings' stand-in: 1 s).
 const DATA_SOURCE_PERIOD: Duration = Duration::from_secs(1);
 
+/// How long a reconcile waits until it looks whether the caches show its write.
+const CACHE_WAIT: Duration = Duration::from_millis(1);
+
+/// How often one reconcile looks again; far more than it has writes to make.
+const MOST_REREADS: u32 = 2_000;
+
+/// How often the node controller and the manager controller look after images
+/// (the recordings' stand-in: 5 s; the real ones: at node events and every 30 s).
+const NODE_PERIOD: Duration = Duration::from_secs(5);
+
+/// Which controllers besides that of backing images a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duties {
+    /// The data source controller's one duty, [`crate::data_source::sync_images`].
+    pub data_sources: bool,
+    /// Eviction and the cleanup of unused copies: [`crate::node`] and
+    /// [`crate::missing_disk`].
+    pub nodes: bool,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self {
+            data_sources: true,
+            nodes: true,
+        }
+    }
+}
+
 /// What a process is started with.
 #[derive(Clone, Debug)]
 pub struct ProcessOptions {
@@ -39,6 +68,8 @@ pub struct ProcessOptions {
     pub manager_image: ImageRef,
     /// The node it runs on.
     pub controller_id: String,
+    /// What else it does.
+    pub duties: Duties,
     /// Where its random choices come from.
     pub seed: u64,
 }
@@ -68,7 +99,7 @@ impl Process {
             sender,
             options,
             queue: WorkQueue::default(),
-            started: 0,
+            started: 1,
         };
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -101,6 +132,14 @@ impl Drop for Process {
     }
 }
 
+/// Waits for a moment of model time; for ever if there is none.
+async fn sleep_until(clock: ModelClock, at: Option<Duration>) {
+    match at {
+        Some(at) => clock.sleep(at.saturating_sub(clock.elapsed())).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Run {
     sender: Sender,
     options: ProcessOptions,
@@ -115,18 +154,26 @@ struct Finished {
     key: String,
     ended: Ended,
     written: Vec<Object>,
+    /// The random numbers of this reconcile, from their start.
+    choices: ChaCha8Rng,
+    /// How often it has looked again.
+    rereads: u32,
 }
 
 type Work = BoxFuture<'static, Finished>;
 
 impl Run {
     async fn forever(&mut self) -> Exit {
+        let mut phases = ChaCha8Rng::seed_from_u64(self.options.seed);
+        let mut phase = |period: Duration| period.mul_f64(phases.random::<f64>());
         let clock = self.sender.clock;
         let mut workers: FuturesUnordered<Work> = FuturesUnordered::new();
-        let mut retries: FuturesUnordered<BoxFuture<'static, String>> = FuturesUnordered::new();
         let resync = tokio::time::sleep_until(clock.ahead(FIRST_RESYNC));
-        let sources = tokio::time::sleep_until(clock.ahead(DATA_SOURCE_PERIOD));
-        tokio::pin!(resync, sources);
+        let sources = tokio::time::sleep_until(clock.ahead(phase(DATA_SOURCE_PERIOD)));
+        let nodes = tokio::time::sleep_until(clock.ahead(phase(NODE_PERIOD)));
+        let disks = tokio::time::sleep_until(clock.ahead(phase(NODE_PERIOD)));
+        let mut chores: FuturesUnordered<BoxFuture<'static, Chore>> = FuturesUnordered::new();
+        tokio::pin!(resync, sources, nodes, disks);
         loop {
             while self.caches.are_synced()
                 && workers.len() < WORKERS
@@ -141,30 +188,46 @@ impl Run {
                     Err(error) => self.sender.note(TraceItem::Trouble(error.to_string())),
                 },
                 Some(finished) = workers.next() => {
+                    if finished.ended == Ended::Reread && finished.rereads < MOST_REREADS {
+                        workers.push(self.reread(finished));
+                        continue;
+                    }
                     let key = finished.key.clone();
                     match self.finish(finished) {
-                        Ok(Some(delay)) => retries.push(Box::pin(async move {
-                            clock.sleep(delay).await;
-                            key
-                        })),
+                        Ok(Some(delay)) => self.queue.add_at(&key, clock.elapsed() + delay),
                         Ok(None) => {}
                         Err(panic) => return Exit::Panicked(panic),
                     }
                 }
-                Some(key) = retries.next() => self.queue.add(key),
+                () = sleep_until(clock, self.queue.next_due()) => {
+                    self.queue.add_due(clock.elapsed());
+                }
                 () = &mut resync => {
                     for name in self.caches.view.images.keys() {
                         self.queue.add(name.clone());
                     }
                     resync.set(tokio::time::sleep_until(clock.ahead(RESYNC)));
                 }
-                () = &mut sources => {
-                    let effects = data_source::sync_images(&self.caches.view);
-                    let mut written = Vec::new();
-                    let mut rng = self.next_rng();
-                    self.sender.carry_out(effects, &mut rng, &mut written).await;
-                    written.into_iter().for_each(|object| self.caches.remember(object));
+                Some(chore) = chores.next() => {
+                    chore.written.into_iter().for_each(|object| self.caches.remember(object));
+                    if let Some(text) = chore.panic {
+                        self.sender.note(TraceItem::Panic(text.clone()));
+                        return Exit::Panicked(text);
+                    }
+                }
+                () = &mut sources, if self.options.duties.data_sources => {
+                    chores.push(Box::pin(self.hand().tend_data_sources()));
                     sources.set(tokio::time::sleep_until(clock.ahead(DATA_SOURCE_PERIOD)));
+                }
+                () = &mut nodes, if self.options.duties.nodes => {
+                    chores.push(Box::pin(self.hand().tend_nodes()));
+                    nodes.set(tokio::time::sleep_until(clock.ahead(NODE_PERIOD)));
+                }
+                () = &mut disks, if self.options.duties.nodes
+                    && self.options.behaviour.evicts_missing_disks =>
+                {
+                    chores.push(Box::pin(self.hand().tend_missing_disks()));
+                    disks.set(tokio::time::sleep_until(clock.ahead(NODE_PERIOD)));
                 }
             }
         }
@@ -177,7 +240,23 @@ impl Run {
         rng
     }
 
+    /// What a chore works with.
+    fn hand(&mut self) -> Hand {
+        Hand::new(
+            self.sender.clone(),
+            self.next_rng(),
+            self.caches.view.clone(),
+            self.options.clone(),
+        )
+    }
+
     fn reconcile(&mut self, key: String) -> Work {
+        let rng = self.next_rng();
+        self.go_on(key, rng, 0)
+    }
+
+    /// Begins a reconcile, or goes on with one that has written something.
+    fn go_on(&mut self, key: String, choices: ChaCha8Rng, rereads: u32) -> Work {
         let mut rng = self.next_rng();
         let view: View = self.caches.view.clone();
         let sender = self.sender.clone();
@@ -193,7 +272,7 @@ impl Run {
                     manager_image: &options.manager_image,
                     now: sender.clock.now(),
                 },
-                &mut rng,
+                &mut choices.clone(),
             );
             let mut written = Vec::new();
             let ended = sender.carry_out(effects, &mut rng, &mut written).await;
@@ -201,6 +280,28 @@ impl Run {
                 key,
                 ended,
                 written,
+                choices,
+                rereads,
+            }
+        })
+    }
+
+    /// Goes on once the caches show what was written: the real code waits for that
+    /// (`datastore/longhorn.go`, `verifyCreation` and `verifyUpdate`).
+    fn reread(&mut self, finished: Finished) -> Work {
+        let rereads = finished.rereads + 1;
+        for object in &finished.written {
+            self.caches.remember(object.clone());
+        }
+        if finished.written.iter().all(|o| self.caches.show(o)) {
+            return self.go_on(finished.key, finished.choices, rereads);
+        }
+        let clock = self.sender.clock;
+        Box::pin(async move {
+            clock.sleep(CACHE_WAIT).await;
+            Finished {
+                rereads,
+                ..finished
             }
         })
     }
@@ -212,12 +313,18 @@ impl Run {
             key,
             ended,
             written,
+            ..
         } = finished;
         for object in written {
             self.caches.remember(object);
         }
         self.queue.done(&key);
         let (error, conflict) = match ended {
+            // What never showed was deleted at once; its event brings the key back.
+            Ended::Reread => {
+                self.queue.forget(&key);
+                return Ok(None);
+            }
             Ended::Done { requeue } => {
                 self.queue.forget(&key);
                 if requeue {

@@ -13,8 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ModelClock;
-use crate::effect::{Effect, Object, Tolerance, Write};
+use crate::effect::{Effect, Level, LogLine, Object, Tolerance, Write};
 use crate::trace::{Trace, TraceItem};
+
+/// What Go says when a program uses an object that it does not have.
+pub(crate) const NIL_POINTER: &str = "invalid memory address or nil pointer dereference";
 
 /// Who puts the finalizers on new objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub(super) enum Ended {
     Failed { error: String, conflict: bool },
     /// The process panicked.
     Panicked(String),
+    /// To be called again with a newer view.
+    Reread,
 }
 
 /// Sends effects to one namespace of one API server.
@@ -114,6 +119,7 @@ impl Sender {
                         conflict: false,
                     };
                 }
+                Effect::Reread => return Ended::Reread,
                 Effect::Panic(text) => return Ended::Panicked(text),
                 Effect::Write {
                     mut write,
@@ -149,7 +155,22 @@ impl Sender {
                             Tolerance::NotFound if refusal.code == 404 => {}
                             Tolerance::Dropped => requeue |= refusal.is_conflict(),
                             Tolerance::ConflictEndsQuietly if refusal.is_conflict() => {
-                                return Ended::Done { requeue: true };
+                                return Ended::Done { requeue: false };
+                            }
+                            Tolerance::ConflictPanics if refusal.is_conflict() => {
+                                return Ended::Panicked(NIL_POINTER.to_owned());
+                            }
+                            Tolerance::Warned {
+                                message,
+                                with_error,
+                            } => {
+                                self.note(TraceItem::Log(LogLine {
+                                    level: Level::Warning,
+                                    message: message.to_owned(),
+                                    error: with_error.then_some(refusal.message),
+                                    image: write.name(),
+                                }));
+                                return Ended::Done { requeue: false };
                             }
                             _ => {
                                 let conflict = refusal.is_conflict();

@@ -30,7 +30,7 @@ pub struct BackendError {
 }
 
 impl BackendError {
-    fn new(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(message: impl std::fmt::Display) -> Self {
         Self {
             message: message.to_string(),
         }
@@ -77,10 +77,10 @@ pub(crate) struct Session {
 }
 
 /// The date on which every run begins: that of the knowledge-base page.
-const EPOCH: jiff::Timestamp = jiff::Timestamp::constant(1_762_214_400, 0);
+pub(crate) const EPOCH: jiff::Timestamp = jiff::Timestamp::constant(1_762_214_400, 0);
 
 /// Loads the CRDs, unless they are there, and waits until they are served.
-async fn load_crds(client: &Client) -> Result<(), BackendError> {
+pub(crate) async fn load_crds(client: &Client) -> Result<(), BackendError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in fixname_longhorn::crds::crds() {
         match api.create(&PostParams::default(), &crd).await {
@@ -92,7 +92,7 @@ async fn load_crds(client: &Client) -> Result<(), BackendError> {
     Ok(())
 }
 
-async fn create_namespace(client: &Client, name: &str) -> Result<(), BackendError> {
+pub(crate) async fn create_namespace(client: &Client, name: &str) -> Result<(), BackendError> {
     let api: Api<Namespace> = Api::all(client.clone());
     let namespace = Namespace {
         metadata: kube::core::ObjectMeta {

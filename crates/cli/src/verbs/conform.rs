@@ -1,0 +1,253 @@
+//! `fixname conform`: replays recordings of a real Longhorn against the model.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use fixname_replay::conform::{
+    ConformOptions, ConformResult, Difference, Recording, Totals, conform, parse, text as text_of,
+};
+use fixname_report::text::clean;
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Replay recordings of a real Longhorn against the model.
+///
+/// A recording says what was done to a cluster, step by step, and what it looked
+/// like after each. The model must give the same: every field recorded, the same
+/// warnings and events, the same pattern of attempts. What is random in Longhorn
+/// comes from a seed; a run is reproduced if one of the seeds tried gives it whole.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 the model agrees with every recording, 1 it differs from one,
+2 a recording is not understood, 5 nothing was selected.
+
+Examples:
+  fixname conform longhorn-runs.jsonl
+  fixname conform longhorn-runs.jsonl --select late-collision -o json")]
+pub(crate) struct Args {
+    /// Files with one recording on each line, plain or gzip; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Where to play.
+    #[arg(long, value_enum, default_value = "embedded", env = "FIXNAME_BACKEND")]
+    backend: Where,
+    /// Only the recordings of these scenarios.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FIXNAME_SELECT",
+        value_delimiter = ','
+    )]
+    select: Vec<String>,
+    /// The first seed.
+    #[arg(long, value_name = "N", default_value_t = 0, env = "FIXNAME_SEED")]
+    seed: u64,
+    /// How many seeds are tried for each run before it counts as not reproduced.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_SEEDS")]
+    seeds: u64,
+    /// Where at least three repeats agree: how many seeds must all give their states.
+    #[arg(long, value_name = "N", default_value_t = 8, env = "FIXNAME_AGREEMENT")]
+    agreement: u64,
+    /// Recordings at a time; as many as there are processors if not given.
+    #[arg(long, value_name = "N", env = "FIXNAME_PARALLEL")]
+    parallel: Option<usize>,
+    /// How to print.
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        env = "FIXNAME_OUTPUT"
+    )]
+    output: Format,
+    /// Every recording, not only those that differ.
+    #[arg(short, long, env = "FIXNAME_VERBOSE")]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Where {
+    /// In this process, in virtual time.
+    Embedded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The answer, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConformJson<'a> {
+    format_version: u32,
+    backend: &'static str,
+    seed: u64,
+    seeds: u64,
+    #[serde(flatten)]
+    result: &'a ConformResult,
+    by_version: Vec<ByVersion>,
+    totals: Totals,
+}
+
+#[derive(Serialize)]
+struct ByVersion {
+    version: String,
+    #[serde(flatten)]
+    totals: Totals,
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
+    let Where::Embedded = args.backend;
+    let recordings = read(args, output)?;
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let options = ConformOptions {
+        seed: args.seed,
+        seeds: args.seeds,
+        agreement: args.agreement,
+        parallel: args.parallel.unwrap_or_else(processors),
+    };
+    let result = conform(&recordings, &options).map_err(|error| Failure::Told {
+        exit: Exit::Environment,
+        message: error.message,
+        next: None,
+    })?;
+    match args.output {
+        Format::Json => {
+            let by_version = result.by_version().into_iter();
+            output.data(&fixname_report::data::json(&ConformJson {
+                format_version: 1,
+                backend: "embedded",
+                seed: args.seed,
+                seeds: args.seeds,
+                by_version: by_version
+                    .map(|(version, totals)| ByVersion { version, totals })
+                    .collect(),
+                totals: result.totals(),
+                result: &result,
+            }))?;
+        }
+        Format::Text => output.text(&text(args, &result, output.is_quiet()))?,
+    }
+    Ok(if result.agrees() {
+        Exit::Ok
+    } else {
+        Exit::Finding
+    })
+}
+
+fn read(args: &Args, output: &Output) -> Result<Vec<Recording>, Failure> {
+    let mut recordings = Vec::new();
+    let mut problems = Vec::new();
+    for file in &args.files {
+        let name = file.display().to_string();
+        let bytes = if name == "-" {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        } else {
+            std::fs::read(file)
+        };
+        let text = bytes.and_then(|bytes| text_of(&bytes));
+        match text.map(|text| parse(&name, &text)) {
+            Ok(Ok(found)) => recordings.extend(found),
+            Ok(Err(errors)) => problems.extend(errors.iter().map(ToString::to_string)),
+            Err(error) => problems.push(format!("{name}: {error}")),
+        }
+    }
+    if !problems.is_empty() {
+        output.problems(&problems);
+        return Err(Failure::usage(
+            match problems.len() {
+                1 => "the recordings have a problem".to_owned(),
+                n => format!("the recordings have {n} problems"),
+            },
+            "mend the lines named above; nothing was played",
+        ));
+    }
+    recordings.retain(|r| args.select.is_empty() || args.select.contains(&r.scenario));
+    if recordings.is_empty() {
+        return Err(Failure::Told {
+            exit: Exit::NothingRan,
+            message: "there is no recording to play".to_owned(),
+            next: Some("fixname conform FILE without --select plays all of them".to_owned()),
+        });
+    }
+    Ok(recordings)
+}
+
+fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
+    let mut text = String::new();
+    let mut line = |lines: String| {
+        for line in lines.lines() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}", clean(line));
+        }
+    };
+    for r in &result.recordings {
+        let name = format!("{} {} run {}", r.scenario, r.version, r.run);
+        if !r.matches {
+            line(format!("differs     {name}"));
+            r.differences.iter().for_each(|d| line(difference(d)));
+        } else if args.verbose {
+            let seed = r.seed.unwrap_or_default();
+            let how = if r.whole { "whole" } else { "states" };
+            line(format!("reproduced  {name} ({how}, seed {seed})"));
+        }
+    }
+    for a in &result.agreements {
+        let name = format!("{} {}: {} runs agree", a.scenario, a.version, a.runs);
+        if !a.holds {
+            let seed = a.seed.unwrap_or_default();
+            line(format!(
+                "differs     {name}, but seed {seed} gives another state"
+            ));
+            a.differences.iter().for_each(|d| line(difference(d)));
+        } else if args.verbose {
+            let seeds = args.agreement;
+            line(format!("reproduced  {name}, and so do {seeds} seeds"));
+        }
+    }
+    if !quiet {
+        for (version, totals) in result.by_version() {
+            line(format!(
+                "{version:<8} {:>4} of {:>4} reproduced, {} whole",
+                totals.reproduced, totals.recordings, totals.whole
+            ));
+        }
+    }
+    let totals = result.totals();
+    line(format!(
+        "all      {:>4} of {:>4} reproduced, {} whole, with {} seeds from {}",
+        totals.reproduced, totals.recordings, totals.whole, args.seeds, args.seed
+    ));
+    let held = result.agreements.iter().filter(|a| a.holds).count();
+    if args.agreement > 0 && !result.agreements.is_empty() {
+        line(format!(
+            "Where repeats agree, {} seeds must all give their states: {held} of {} groups do.",
+            args.agreement,
+            result.agreements.len()
+        ));
+    }
+    text
+}
+
+fn difference(d: &Difference) -> String {
+    let side = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => "nothing".to_owned(),
+        value => value.to_string(),
+    };
+    format!(
+        "  step {}, {}\n    recorded: {}\n    model:    {}",
+        d.step,
+        d.field,
+        side(&d.recorded),
+        side(&d.model)
+    )
+}

@@ -1,0 +1,299 @@
+//! Plays one recording with one seed on the embedded API server, and stops at the
+//! first step that differs.
+
+use std::time::Duration;
+
+use fixname_apiserver::{ApiServer, TokioClock};
+use fixname_controllers::driver::{
+    Admission, Duties, Environment, ModelClock, Process, ProcessOptions, Sender,
+};
+use fixname_controllers::pods::{Pods, Reports};
+use fixname_controllers::{Behaviour, Trace, TraceEntry, TraceItem};
+use fixname_naming::{ImageRef, LonghornVersion};
+use tokio::sync::watch;
+
+use super::compare::{Comparer, Difference, Extent, Played, Said};
+use super::format::{Change, Finalizers, Operation, RecordedStep, Recording, StandIns};
+use super::operate::Operator;
+use super::setup;
+use super::state::State;
+use super::webhooks::{self, Webhooks};
+use crate::backend::{BackendError, EPOCH, create_namespace, load_crds};
+
+/// The longest that a request of the model takes, in ms, by seed: the recordings
+/// were made on a machine that was now idle, now very busy.
+const LATENCIES: [u64; 4] = [4, 12, 30, 120];
+
+/// The process that runs alone is the manager of this node.
+const CONTROLLER: &str = "node-1";
+
+/// The scenarios whose triggers were counted; elsewhere the number of bursts
+/// depended on how busy the machine was.
+const COUNTED: [&str; 2] = ["attempts-per-trigger", "attempts-from-cold-start"];
+
+/// How a recording went with one seed.
+pub(super) struct Outcome {
+    /// Steps whose end states agree.
+    pub(super) agreed: usize,
+    /// All end states agree.
+    pub(super) states_agree: bool,
+    /// The differences of the first step that has any, and of the first state that differs.
+    pub(super) differences: Vec<Difference>,
+    /// What was said in each step that agrees: recorded, and by the model.
+    pub(super) said: Vec<[Said; 2]>,
+}
+
+/// Plays a recording.
+pub(super) fn play(
+    recording: &Recording,
+    seed: u64,
+    extent: Extent,
+) -> Result<Outcome, BackendError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(BackendError::new)?;
+    runtime.block_on(async {
+        let builder = ApiServer::builder()
+            .seed(seed)
+            .clock(TokioClock::new(EPOCH));
+        let server = match recording.finalizers {
+            Finalizers::LonghornWebhooks => builder.admission(Webhooks::of(recording)?).build(),
+            Finalizers::Webhook | Finalizers::None => builder.build(),
+        };
+        let namespace = fixname_longhorn::NAMESPACE;
+        let client = server.client(namespace);
+        load_crds(&client).await?;
+        create_namespace(&client, namespace).await?;
+        setup::create(recording, &client, namespace)
+            .await
+            .map_err(|e| BackendError::new(format!("make the recorded cluster: {e}")))?;
+        let controller = server.client_as(webhooks::CONTROLLER, namespace);
+        Player::new(recording, seed, [client, controller], namespace)
+            .play(extent)
+            .await
+    })
+}
+
+fn latency(seed: u64) -> Duration {
+    let count = LATENCIES.len() as u64;
+    let index = usize::try_from(seed % count).unwrap_or_default();
+    Duration::from_millis(LATENCIES[index])
+}
+
+struct Player<'a> {
+    recording: &'a Recording,
+    seed: u64,
+    started: u64,
+    sender: Sender,
+    operator: Operator,
+    image: watch::Sender<ImageRef>,
+    first: Option<Process>,
+    second: Option<Process>,
+    _environment: Environment,
+}
+
+impl<'a> Player<'a> {
+    fn new(
+        recording: &'a Recording,
+        seed: u64,
+        [client, controller]: [kube::Client; 2],
+        namespace: &str,
+    ) -> Self {
+        let sender = Sender {
+            client: controller,
+            namespace: namespace.to_owned(),
+            trace: Trace::default(),
+            clock: ModelClock::new(EPOCH, 1.0),
+            admission: match recording.finalizers {
+                Finalizers::Webhook | Finalizers::LonghornWebhooks => Admission::Played,
+                Finalizers::None => Admission::Cluster,
+            },
+            latency: latency(seed),
+        };
+        let first_image = recording.steps.first().map(|s| s.manager_image.clone());
+        let (image, current) = watch::channel(first_image.unwrap_or_else(|| ImageRef::new("")));
+        let (reports, reported) = watch::channel(Reports::new());
+        let pods = match recording.stand_ins {
+            StandIns::PodsDataSourcesEviction => Pods::default().running_at_once(),
+            StandIns::PodsOnly => Pods::default().serving_everything(),
+        };
+        Self {
+            recording,
+            seed,
+            started: 0,
+            _environment: Environment::start_reporting(
+                Sender {
+                    client: client.clone(),
+                    latency: Duration::ZERO,
+                    ..sender.clone()
+                },
+                pods,
+                current,
+                reported,
+                seed,
+            ),
+            operator: Operator {
+                client,
+                namespace: namespace.to_owned(),
+                finalizers: recording.finalizers,
+                reports,
+            },
+            sender,
+            image,
+            first: None,
+            second: None,
+        }
+    }
+
+    async fn play(mut self, extent: Extent) -> Result<Outcome, BackendError> {
+        let mut comparer = Comparer::default();
+        let exact = COUNTED.contains(&self.recording.scenario.as_str());
+        let mut outcome = Outcome {
+            agreed: 0,
+            states_agree: false,
+            differences: Vec::new(),
+            said: Vec::new(),
+        };
+        for (index, step) in self.recording.steps.iter().enumerate() {
+            let since = self.sender.trace.len();
+            let before = index.checked_sub(1).map(|i| &self.recording.steps[i]);
+            let refused = self.act(step, before).await?;
+            let trace = self.sender.trace.since(since);
+            let played = Played {
+                state: State::of(&self.operator.client, &self.operator.namespace)
+                    .await
+                    .map_err(|e| BackendError::new(format!("read the cluster: {e}")))?,
+                panic: self.panic(&trace),
+                trace: &trace,
+            };
+            let mut compared = comparer.step(step, &played, exact, extent);
+            compared
+                .states
+                .extend(refused.into_iter().map(|text| Difference {
+                    step: index + 1,
+                    field: "changes".to_owned(),
+                    recorded: "made".into(),
+                    model: text.into(),
+                }));
+            if let Some(trouble) = trouble(&trace) {
+                return Err(BackendError::new(trouble));
+            }
+            // States that differ make all later ones differ; texts do not.
+            let is_done = !compared.states.is_empty();
+            if outcome.differences.is_empty() {
+                outcome.differences = compared.states;
+                outcome.differences.extend(compared.texts);
+            } else {
+                outcome.differences.extend(compared.states);
+            }
+            if is_done {
+                return Ok(outcome);
+            }
+            outcome.agreed += 1;
+            outcome.said.push(compared.said);
+        }
+        outcome.states_agree = true;
+        Ok(outcome)
+    }
+
+    /// Plays a step to its end. The old process goes before the operations, the
+    /// new one comes after them.
+    async fn act(
+        &mut self,
+        step: &RecordedStep,
+        before: Option<&RecordedStep>,
+    ) -> Result<Vec<String>, BackendError> {
+        let clock = self.sender.clock;
+        let began = clock.elapsed();
+        let is_replaced = self.recording.stand_ins == StandIns::PodsOnly
+            || before.is_none_or(|before| {
+                before.longhorn_version != step.longhorn_version
+                    || before.manager_image != step.manager_image
+            })
+            || step
+                .changes
+                .iter()
+                .any(|c| matches!(c.operation, Operation::RestartController {}));
+        let has_ended = self.first.as_ref().is_none_or(Process::has_ended);
+        if is_replaced && let Some(process) = self.first.take() {
+            process.stop().await;
+        }
+        self.image.send_replace(step.manager_image.clone());
+        let mut refused = Vec::new();
+        for change in &step.changes {
+            sleep_until(clock, began + milliseconds(change.at_ms)).await;
+            if let Err(error) = self.operator.carry_out(&change.operation).await {
+                refused.push(format!("{:?}: {error}", change.operation));
+            }
+            self.start_second(change)?;
+        }
+        if is_replaced || has_ended {
+            let process = self.process(&step.longhorn_version, &step.manager_image, CONTROLLER)?;
+            self.first = Some(process);
+        }
+        sleep_until(clock, began + milliseconds(step.seconds * 1000.0)).await;
+        Ok(refused)
+    }
+
+    fn start_second(&mut self, change: &Change) -> Result<(), BackendError> {
+        if let Operation::StartSecondController {
+            node,
+            version,
+            image,
+        } = &change.operation
+        {
+            self.second = Some(self.process(version, image, node)?);
+        }
+        Ok(())
+    }
+
+    fn process(
+        &mut self,
+        version: &LonghornVersion,
+        image: &ImageRef,
+        node: &str,
+    ) -> Result<Process, BackendError> {
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.started);
+        self.started += 1;
+        let everything = self.recording.stand_ins == StandIns::PodsDataSourcesEviction;
+        Ok(Process::start(
+            self.sender.clone(),
+            ProcessOptions {
+                behaviour: Behaviour::of(version).map_err(BackendError::new)?,
+                manager_image: image.clone(),
+                controller_id: node.to_owned(),
+                duties: Duties {
+                    data_sources: everything,
+                    nodes: everything,
+                },
+                seed,
+            },
+        ))
+    }
+
+    fn panic(&self, trace: &[TraceEntry]) -> Option<String> {
+        trace.iter().find_map(|entry| match &entry.item {
+            TraceItem::Panic(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+}
+
+fn trouble(trace: &[TraceEntry]) -> Option<String> {
+    trace.iter().find_map(|entry| match &entry.item {
+        TraceItem::Trouble(text) => Some(text.clone()),
+        _ => None,
+    })
+}
+
+fn milliseconds(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms.max(0.0) / 1000.0)
+}
+
+async fn sleep_until(clock: ModelClock, at: Duration) {
+    if let Some(span) = at.checked_sub(clock.elapsed()) {
+        clock.sleep(span).await;
+    }
+}

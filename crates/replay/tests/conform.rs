@@ -1,0 +1,159 @@
+//! Recordings of the real Longhorn, replayed against the model: a fixed sample at
+//! each build, all of them on request (`cargo test --release -p fixname-replay
+//! --test conform -- --ignored`). The source of the data is in `data/README.md`.
+
+use fixname_replay::conform::{ConformOptions, Recording, conform, parse, text};
+
+const RUNS: &[u8] = include_bytes!("data/longhorn-runs.jsonl.gz");
+
+fn lines() -> String {
+    text(RUNS).expect("the packed test data is whole")
+}
+
+fn all() -> Vec<Recording> {
+    parse("longhorn-runs.jsonl", &lines()).expect("the test data is understood")
+}
+
+fn first(scenario: &str) -> String {
+    let needle = format!("\"scenario\": \"{scenario}\"");
+    let text = lines();
+    text.lines()
+        .find(|line| line.contains(&needle))
+        .expect("the scenario is in the test data")
+        .to_owned()
+}
+
+/// Scenarios with one process and one or two images, whose first version and run
+/// are given by one of the first seeds.
+const SAMPLE: &[&str] = &[
+    "late-collision",
+    "early-collision-all-disks-from-start",
+    "evict-winner-disk",
+    "evict-loser-disk",
+    "freeze-is-stale",
+    "label-stripped-from-live-manager",
+    "last-copy-dropped-from-spec",
+    "loser-disk-and-node-not-ready",
+    "loopback-url-with-longhorn-webhooks",
+    "pinned-image-upgrade-collided-to-v1.10.2",
+    "replica-and-last-reference",
+    "three-disks-one-prefix",
+    "upper-case-uuid",
+    "uuid-shorter-than-four",
+    "v2-entry-is-skipped",
+];
+
+#[test]
+fn a_sample_of_scenarios_is_reproduced_whole_under_every_version_recorded() {
+    let mut sample: Vec<Recording> = all();
+    sample.retain(|r| {
+        let is_known_difference = r.scenario.starts_with("loopback") && !is(r, "v1.12.1");
+        r.run == 0 && SAMPLE.contains(&r.scenario.as_str()) && !is_known_difference
+    });
+    assert!(sample.len() >= 50, "{}", sample.len());
+    let options = ConformOptions {
+        seeds: 40,
+        agreement: 0,
+        parallel: 2,
+        ..ConformOptions::default()
+    };
+    let result = conform(&sample, &options).unwrap();
+    for recording in &result.recordings {
+        assert!(recording.whole, "{recording:#?}");
+    }
+}
+
+fn is(recording: &Recording, version: &str) -> bool {
+    recording.version.to_string() == version
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --release -p fixname-replay --test conform -- --ignored"]
+fn of_all_recordings_only_the_listed_ones_are_not_reproduced() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = ConformOptions {
+        parallel: threads,
+        ..ConformOptions::default()
+    };
+    let result = conform(&all(), &options).unwrap();
+    let missing: Vec<String> = result
+        .recordings
+        .iter()
+        .filter(|r| !r.matches)
+        .map(|r| format!("{} {} {}", r.scenario, r.version, r.run))
+        .collect();
+    // Each with its reason in docs/conform.md.
+    let listed = [
+        "downgrade-hashed-to-truncated v1.12.1 0",
+        "five-images-eight-disks v1.9.1 0",
+        "loopback-url-with-longhorn-webhooks v1.9.1 0",
+        "two-processes-with-two-manager-images v1.12.1 0",
+        "upgrade-inside-affected-range v1.8.1 4",
+    ];
+    assert_eq!(missing, listed);
+}
+
+/// What the comparer must not let pass: each change of a recording is a difference.
+#[test]
+fn a_recording_that_says_something_else_is_not_reproduced() {
+    let line = first("late-collision");
+    let frozen = r#""evictionRequested": false"#;
+    let told = [
+        (
+            "\"longhorn.io/node\": \"node-1\"",
+            "\"longhorn.io/node\": \"node-9\"",
+        ),
+        (
+            "\"ready\"}, \"statusMessages\"",
+            "\"failed\"}, \"statusMessages\"",
+        ),
+        (frozen, "\"evictionRequested\": true"),
+        ("\"finalizers\": [\"longhorn.io\"]", "\"finalizers\": []"),
+        ("\"logged\": {", "\"logged\": {\"something else\": 1, "),
+        (
+            "\"attempts\": [",
+            "\"attempts\": [{\"backingImage\": \"parrot\", \"name\": \"x\", \"firstAtMs\": 1, \"offsetsMs\": [0]}, ",
+        ),
+    ];
+    let options = ConformOptions {
+        seeds: 4,
+        agreement: 0,
+        ..ConformOptions::default()
+    };
+    for (from, to) in told {
+        let changed = line
+            .replacen(from, to, 1)
+            .replace(", ]", "]")
+            .replace(", }", "}");
+        assert_ne!(changed, line, "{from}");
+        let recordings = parse("changed", &changed).unwrap();
+        let result = conform(&recordings, &options).unwrap();
+        assert!(!result.recordings[0].matches, "{from} -> {to}");
+        assert!(!result.recordings[0].differences.is_empty());
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_an_error_with_its_line() {
+    let line = first("late-collision");
+    for (from, to) in [
+        ("\"op\": \"addToSpec\"", "\"op\": \"frobnicate\""),
+        ("\"scenario\"", "\"colour\": 1, \"scenario\""),
+        ("\"pods-data-sources-eviction\"", "\"pods-and-more\""),
+        ("\"finalizers\": \"webhook\"", "\"finalizers\": \"magic\""),
+        ("\"atMs\"", "\"atMS\""),
+        ("\"version\": \"v1", "\"version\": \"v99x"),
+    ] {
+        let changed = line.replacen(from, to, 1);
+        assert_ne!(changed, line, "{from}");
+        let errors = parse("runs.jsonl", &format!("{line}\n{changed}\n")).unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert!(
+            errors[0].to_string().starts_with("runs.jsonl:2: "),
+            "{from}"
+        );
+    }
+    let row = r#"{"version": "v1.9.1", "rule": "1", "operation": "CREATE"}"#;
+    let errors = parse("rows.jsonl", row).unwrap_err();
+    assert!(errors[0].message.contains("admission row"), "{errors:?}");
+}
