@@ -34,6 +34,8 @@ pub struct Pods {
     /// Every manager has every file, whatever its data source and its disk; data
     /// sources stay as they are.
     serves_everything: bool,
+    /// A data source that is taken back starts again; else it keeps its state.
+    restarts: bool,
     /// What is reported of a file, by disk and image, whatever else holds.
     reported: Reports,
     /// Data sources, by UID, whose file a manager had taken over.
@@ -59,6 +61,14 @@ impl Pods {
     #[must_use]
     pub fn running_at_once(mut self) -> Self {
         self.runs_at_once = true;
+        self
+    }
+
+    /// A data source whose file had been taken over, and that is to fetch it again,
+    /// starts again. Without this its state stays, as most recordings have it.
+    #[must_use]
+    pub fn restarting(mut self) -> Self {
+        self.restarts = true;
         self
     }
 
@@ -224,7 +234,7 @@ impl Pods {
             }
         } else if transferred {
             CopyState::Ready
-        } else if was_transferred {
+        } else if was_transferred && self.restarts {
             // The controller took it back: a new download begins.
             CopyState::Starting
         } else if !disk_is_ready(view, &source.spec.disk_uuid) {

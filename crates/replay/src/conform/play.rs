@@ -31,6 +31,13 @@ const CONTROLLER: &str = "node-1";
 /// depended on how busy the machine was.
 const COUNTED: [&str; 2] = ["attempts-per-trigger", "attempts-from-cold-start"];
 
+/// The scenarios in which the recorder let a data source start again once it was
+/// taken back from transferred to not transferred.
+const RESTARTING: [&str; 2] = [
+    "only-wanted-disk-is-the-loser-then-dropped",
+    "last-copy-dropped-from-spec",
+];
+
 /// How a recording went with one seed.
 pub(super) struct Outcome {
     /// Steps whose end states agree.
@@ -116,7 +123,14 @@ impl<'a> Player<'a> {
         let (image, current) = watch::channel(first_image.unwrap_or_else(|| ImageRef::new("")));
         let (reports, reported) = watch::channel(Reports::new());
         let pods = match recording.stand_ins {
-            StandIns::PodsDataSourcesEviction => Pods::default().running_at_once(),
+            StandIns::PodsDataSourcesEviction => {
+                let pods = Pods::default().running_at_once();
+                if RESTARTING.contains(&recording.scenario.as_str()) {
+                    pods.restarting()
+                } else {
+                    pods
+                }
+            }
             StandIns::PodsOnly => Pods::default().serving_everything(),
         };
         Self {
