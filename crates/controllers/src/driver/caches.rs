@@ -230,9 +230,10 @@ fn watch<T: Cached>(client: &Client, namespace: &str) -> BoxStream<'static, Chan
                 }
                 // 410 is no trouble: the server has forgotten the version the watch was
                 // at, and the watch lists anew, as client-go's informers do.
-                Err(watcher::Error::WatchError(status)) if status.code == 410 => {
-                    Box::new(|_| Ok(Vec::new()))
-                }
+                Err(
+                    watcher::Error::WatchError(status)
+                    | watcher::Error::WatchStartFailed(kube::Error::Api(status)),
+                ) if status.code == 410 => Box::new(|_| Ok(Vec::new())),
                 Err(error) => Box::new(move |_| {
                     Err(CacheError {
                         kind: T::KIND.plural(),
