@@ -1,8 +1,8 @@
 //! The core kinds that the server knows without a definition, as one table.
 //!
-//! Their schemas come from `k8s-openapi`'s own types ([`crate::core_schema`]);
-//! what they default and refuse is in [`crate::core_rules`].
+//! What they default and refuse is in [`crate::core_rules`].
 
+use crate::meta::NameRule;
 use crate::resource::{Column, Registry, Resource, TableKey};
 
 /// Which rules apply to the objects of a resource.
@@ -39,6 +39,14 @@ impl Kind {
             self,
             Self::Custom | Self::Definition | Self::Job | Self::Pod
         )
+    }
+
+    /// The rule for names of the kind.
+    pub(crate) fn name_rule(self) -> NameRule {
+        match self {
+            Self::Namespace => NameRule::Label,
+            _ => NameRule::Subdomain,
+        }
     }
 
     /// DELETE answers with the object instead of a `Status`.

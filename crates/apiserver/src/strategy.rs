@@ -143,11 +143,7 @@ pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<FieldE
     if !wrong_type.is_empty() {
         return wrong_type;
     }
-    let mut errors = meta::validate(
-        object,
-        resource.namespaced,
-        crate::write::name_rule(resource.behaviour),
-    );
+    let mut errors = meta::validate(object, resource.namespaced, resource.behaviour.name_rule());
     match resource.behaviour {
         Kind::Custom => {
             if let Some(schema) = &resource.schema {
@@ -173,11 +169,7 @@ pub(crate) fn validate_update(
     let mut errors = meta::validate_update(new, old);
     // The real server checks this twice, once for all kinds and once for each.
     errors.extend(errors.clone());
-    for error in meta::validate(
-        new,
-        resource.namespaced,
-        crate::write::name_rule(resource.behaviour),
-    ) {
+    for error in meta::validate(new, resource.namespaced, resource.behaviour.name_rule()) {
         // A stored name cannot change; it was checked when it was made.
         let named = matches!(
             error.field.as_str(),

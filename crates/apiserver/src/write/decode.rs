@@ -1,0 +1,185 @@
+//! The body of a write: decoding, its type, and its shape (pruned, defaulted,
+//! unknown and doubled fields answered as the request asks).
+
+use serde_json::Value;
+
+use crate::meta;
+use crate::quote::quote;
+use crate::request::{Call, FieldValidation, Target};
+use crate::resource::text;
+use crate::status::{Failure, FieldError};
+use crate::strategy;
+
+/// Decodes a body that must be one object of the target's kind.
+pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
+    let resource = &target.resource;
+    let media = call
+        .content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !matches!(media, "" | "application/json" | "*/*") {
+        return Err(Failure::unsupported_media_type(&[
+            "application/json",
+            "application/yaml",
+            "application/vnd.kubernetes.protobuf",
+        ]));
+    }
+    let unrecognised = |why: String| {
+        let mut shown: String =
+            String::from_utf8_lossy(body.get(..30).unwrap_or(body)).into_owned();
+        if body.len() > 30 {
+            shown.push_str(" ...");
+        }
+        if body.first() != Some(&b'{') {
+            let head = body.get(..30).unwrap_or(body);
+            shown = head.iter().map(|b| format!("{b:02x}")).collect();
+            if body.len() > 30 {
+                shown.push_str(" ...");
+            }
+        }
+        if body.is_empty() {
+            shown = "<empty>".to_owned();
+        }
+        Failure::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): {why} ({shown})",
+            resource.kind
+        ))
+    };
+    if body.is_empty() {
+        return Err(unrecognised(
+            "couldn't get version/kind; json parse error: unexpected end of JSON input".to_owned(),
+        ));
+    }
+    let (mut object, duplicates) = crate::json::parse(body).map_err(|e| {
+        let why = if e.is_eof() {
+            "unexpected end of JSON input".to_owned()
+        } else {
+            e.to_string()
+        };
+        unrecognised(format!(
+            "couldn't get version/kind; json parse error: {why}"
+        ))
+    })?;
+    if object.is_object() && resource.is_custom() && text(&object, "/kind").is_empty() {
+        return Err(unrecognised(format!(
+            "Object 'Kind' is missing in '{}'",
+            String::from_utf8_lossy(body)
+        )));
+    }
+    if !object.is_object() {
+        return Err(unrecognised(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+            meta::go_kind(&object)
+        )));
+    }
+    check_type(target, &mut object)?;
+    shape(call, target, &mut object, &duplicates)?;
+    Ok(object)
+}
+
+/// Checks `apiVersion` and `kind`; core kinds get them when they are missing.
+pub(super) fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
+    let resource = &target.resource;
+    if !resource.is_custom() {
+        for (key, value) in [
+            ("apiVersion", resource.api_version()),
+            ("kind", resource.kind.clone()),
+        ] {
+            if text(object, &format!("/{key}")).is_empty() {
+                object[key] = Value::String(value);
+            }
+        }
+    }
+    let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    if kind.is_empty() {
+        return Err(Failure::bad_request(format!(
+            "Object 'Kind' is missing in '{object}'"
+        )));
+    }
+    if api_version != resource.api_version() {
+        return Err(Failure::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            resource.api_version()
+        )));
+    }
+    if kind != resource.kind && !resource.is_custom() {
+        return Err(Failure::bad_request(format!(
+            "{kind} in version {} cannot be handled as a {}: converting ({}.{kind}) to (core.{}): unknown conversion",
+            quote(&resource.version),
+            resource.kind,
+            resource.version,
+            resource.kind
+        )));
+    }
+    Ok(())
+}
+
+/// Prunes and defaults; unknown and doubled fields are answered as the request asks.
+pub(super) fn shape(
+    call: &Call,
+    target: &Target,
+    object: &mut Value,
+    duplicates: &[String],
+) -> Result<(), Failure> {
+    let resource = &target.resource;
+    let validation = FieldValidation::of(&call.query)?;
+    let fail = |why: &str| {
+        Failure::bad_request(format!(
+            "{} in version {} cannot be handled as a {}: {why}",
+            resource.kind,
+            quote(&resource.version),
+            resource.kind
+        ))
+    };
+    let mut unknown = meta::normalise(object).map_err(|why| fail(&why))?;
+    match &resource.schema {
+        Some(schema) => {
+            unknown.extend(schema.prune(object));
+            schema.default_object(object);
+        }
+        None => unknown.extend(strategy::shape_core(resource, object).map_err(|why| fail(&why))?),
+    }
+    unknown.sort();
+    let complaints: Vec<String> = duplicates
+        .iter()
+        .map(|path| format!("duplicate field {}", quote(path)))
+        .chain(
+            unknown
+                .iter()
+                .map(|path| format!("unknown field {}", quote(path))),
+        )
+        .collect();
+    match validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => complaints.into_iter().for_each(|c| call.warn(c)),
+        FieldValidation::Strict if complaints.is_empty() => {}
+        FieldValidation::Strict => {
+            return Err(fail(&format!(
+                "strict decoding error: {}",
+                complaints.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `fieldManager` must be printable and at most 128 bytes long.
+pub(super) fn check_manager(call: &Call, options: &str) -> Result<(), Failure> {
+    let Some(manager) = call.query.get("fieldManager") else {
+        return Ok(());
+    };
+    let error = if manager.len() > 128 {
+        FieldError::too_long("fieldManager", 128)
+    } else if manager.chars().any(char::is_control) {
+        FieldError::invalid_str(
+            "fieldManager",
+            manager,
+            "should only contain printable characters",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Failure::invalid("meta.k8s.io", options, "", &[error]))
+}

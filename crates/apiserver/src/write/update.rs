@@ -1,0 +1,407 @@
+//! PUT and PATCH. An update is computed without the lock and stored only when
+//! nobody else wrote in between, else computed again.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::admit::{admission_request, mutate, validate};
+use super::create::{create_object, dedup_owners};
+use super::decode::{check_manager, check_type, decode, shape};
+use crate::admission::Operation;
+use crate::builtin::Kind;
+use crate::managed;
+use crate::meta;
+use crate::quote::quote;
+use crate::reply::Reply;
+use crate::request::{Call, FieldValidation, Target};
+use crate::resource::text;
+use crate::status::{Failure, FieldError};
+use crate::store::Stored;
+use crate::strategy;
+
+/// Where the new state of an object comes from.
+enum Source {
+    /// PUT: this object.
+    Object(Value),
+    /// PATCH: this change of whatever is there.
+    Patch(crate::patch::Patch),
+}
+
+/// PUT of an object or a subresource.
+pub(crate) async fn replace(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    body: Bytes,
+) -> Result<Reply, Failure> {
+    check_manager(call, "UpdateOptions")?;
+    let dry_run = call.query.dry_run()?;
+    let object = decode(call, target, &body)?;
+    let named = meta::name(&object);
+    if named.is_empty() {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if named != name {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({named}) does not match the name on the URL ({name})"
+        )));
+    }
+    let namespace = meta::text(&object, "namespace");
+    if !target.namespace.is_empty() && !namespace.is_empty() && namespace != target.namespace {
+        return Err(Failure::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if target.resource.namespaced {
+        check_terminating_for_update(call, target, name)?;
+    }
+    let (code, json) = update(call, target, name, &Source::Object(object), dry_run).await?;
+    crate::read::reply_object(call, &target.resource, code, json)
+}
+
+/// Only a missing namespace matters for an update; a terminating one does not.
+fn check_terminating_for_update(call: &Call, target: &Target, _name: &str) -> Result<(), Failure> {
+    let table = crate::resource::TableKey {
+        group: String::new(),
+        plural: "namespaces".to_owned(),
+    };
+    if call.server.state().get(&table, &target.namespace).is_none() {
+        return Err(Failure::not_found("", "namespaces", &target.namespace));
+    }
+    Ok(())
+}
+
+/// PATCH of an object or a subresource.
+pub(crate) async fn patch(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    body: Bytes,
+) -> Result<Reply, Failure> {
+    let patch = crate::patch::Patch::decode(call, target, &body)?;
+    check_manager(call, "PatchOptions")?;
+    let dry_run = call.query.dry_run()?;
+    FieldValidation::of(&call.query)?;
+    let (code, json) = update(call, target, name, &Source::Patch(patch), dry_run).await?;
+    crate::read::reply_object(call, &target.resource, code, json)
+}
+
+/// How often an update is computed again because somebody else wrote.
+const UPDATE_ATTEMPTS: usize = 1000;
+
+async fn update(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    source: &Source,
+    dry_run: bool,
+) -> Result<(u16, Bytes), Failure> {
+    for _ in 0..UPDATE_ATTEMPTS {
+        if let Some(done) = try_update(call, target, name, source, dry_run).await? {
+            return Ok(done);
+        }
+    }
+    Err(Failure::stale(
+        &target.resource.group,
+        &target.resource.plural,
+        name,
+    ))
+}
+
+/// One attempt; `None` when the object changed meanwhile.
+async fn try_update(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    source: &Source,
+    dry_run: bool,
+) -> Result<Option<(u16, Bytes)>, Failure> {
+    let resource = &target.resource;
+    let server = &call.server;
+    let key = target.key(name);
+    let existing = server.state().get(&resource.table, &key);
+    let Some(existing) = existing else {
+        return create_by_update(call, target, name, source, dry_run)
+            .await
+            .map(Some);
+    };
+    let old = crate::convert::to_value(resource, &existing);
+    let mut new = match source {
+        Source::Object(object) => {
+            let uid = meta::text(object, "uid");
+            if !uid.is_empty() && uid != existing.uid {
+                return Err(Failure::conflict(
+                    &resource.group,
+                    &resource.plural,
+                    name,
+                    &format!(
+                        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                        registry_key(resource, &key),
+                        existing.uid
+                    ),
+                ));
+            }
+            let mut new = object.clone();
+            dedup_owners(call, &mut new);
+            managed::on_update(
+                &managed::Write::update(call, target),
+                resource,
+                &mut new,
+                &old,
+                server.now(),
+            );
+            new
+        }
+        Source::Patch(patch) => {
+            let (mut new, duplicates) = patch.apply(call, target, &old, server.now())?;
+            check_type(target, &mut new)?;
+            shape(call, target, &mut new, &duplicates)?;
+            check_patched_name(target, name, &new)?;
+            if !patch.is_apply() {
+                managed::on_update(
+                    &managed::Write::update(call, target),
+                    resource,
+                    &mut new,
+                    &old,
+                    server.now(),
+                );
+            }
+            new
+        }
+    };
+    let mut request = admission_request(call, target, Operation::Update, dry_run);
+    name.clone_into(&mut request.name);
+    request.old_object = Some(old.clone());
+    new = mutate(server, &mut request, new).await?;
+    check_version(target, name, &mut new, &existing)?;
+    keep_system_fields(&mut new, &old);
+    strategy::prepare_update(resource, &target.subresource, &mut new, &old);
+    let errors = strategy::validate_update(resource, &target.subresource, &new, &old);
+    if !errors.is_empty() {
+        return Err(Failure::invalid(
+            &resource.group,
+            text(&new, "/kind"),
+            name,
+            &errors,
+        ));
+    }
+    strategy::warnings(call, resource, &new, Some(&old));
+    managed::keep_times_of_no_change(&mut new, &old);
+    request.object = Some(new);
+    validate(server, &request).await?;
+    let mut new = request.object.take().unwrap_or_default();
+    let mut state = server.state();
+    match state.get(&resource.table, &key) {
+        Some(now) if now.version == existing.version => {}
+        _ => return Ok(None),
+    }
+    let gone = should_delete(&new, &old)
+        || (resource.behaviour == Kind::Namespace && strategy::namespace_is_done(&new));
+    if !gone && new == old {
+        return Ok(Some((200, crate::convert::to_bytes(resource, &existing))));
+    }
+    if resource.behaviour == Kind::Definition && !gone {
+        crate::crd::establish(&state, &mut new, &crate::clock::rfc3339(server.now()))?;
+    }
+    if dry_run {
+        return Ok(Some((200, Bytes::from(new.to_string()))));
+    }
+    if gone {
+        // The answer to the last finalizer's removal is the object as it was sent.
+        let answer = Bytes::from(new.to_string());
+        let stored = state.remove(resource, key, new);
+        if resource.behaviour == Kind::Definition {
+            crate::crd::unregister(&mut state, &stored);
+        }
+        drop(state);
+        server.inner.collector.removed(server, resource, &stored);
+        return Ok(Some((200, answer)));
+    }
+    let stored = state.put(resource, key, new);
+    if resource.behaviour == Kind::Definition {
+        crate::crd::register(&mut state, &stored)?;
+    }
+    drop(state);
+    server
+        .inner
+        .collector
+        .noticed(server, resource, Some(&existing), &stored);
+    Ok(Some((200, crate::convert::to_bytes(resource, &stored))))
+}
+
+/// PUT, apply or patch of an object that is not there.
+async fn create_by_update(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    source: &Source,
+    dry_run: bool,
+) -> Result<(u16, Bytes), Failure> {
+    let resource = &target.resource;
+    let main = target.subresource.is_empty();
+    match source {
+        Source::Object(object) if main && resource.behaviour.creates_on_update() => {
+            let mut object = object.clone();
+            meta::set(&mut object, "resourceVersion", None);
+            let json = create_object(
+                call,
+                target,
+                object,
+                dry_run,
+                true,
+                &managed::Write::update(call, target),
+            )
+            .await?;
+            Ok((201, json))
+        }
+        Source::Patch(patch) if main && patch.is_apply() => {
+            let (mut object, duplicates) = patch.apply_to_nothing(call, target, name)?;
+            check_type(target, &mut object)?;
+            shape(call, target, &mut object, &duplicates)?;
+            check_patched_name(target, name, &object)?;
+            if !meta::text(&object, "uid").is_empty() {
+                return Err(Failure::conflict(
+                    &resource.group,
+                    &resource.plural,
+                    name,
+                    &format!(
+                        "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                        meta::text(&object, "uid")
+                    ),
+                ));
+            }
+            let json = create_object(
+                call,
+                target,
+                object,
+                dry_run,
+                false,
+                &managed::Write::update(call, target),
+            )
+            .await?;
+            Ok((201, json))
+        }
+        _ => Err(target.not_found(name)),
+    }
+}
+
+fn check_patched_name(target: &Target, name: &str, object: &Value) -> Result<(), Failure> {
+    let found = meta::name(object);
+    if found != name {
+        return Err(Failure::bad_request(if found.is_empty() {
+            format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )
+        } else {
+            format!("the name of the object ({found}) does not match the name on the URL ({name})")
+        }));
+    }
+    let namespace = meta::text(object, "namespace");
+    if target.resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
+        return Err(Failure::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
+            target.namespace
+        )));
+    }
+    Ok(())
+}
+
+/// The optimistic lock.
+fn check_version(
+    target: &Target,
+    name: &str,
+    new: &mut Value,
+    existing: &Stored,
+) -> Result<(), Failure> {
+    let resource = &target.resource;
+    let given = meta::text(new, "resourceVersion");
+    let number = match given {
+        "" => 0,
+        text => text.parse::<u64>().map_err(|e| {
+            let why = match e.kind() {
+                std::num::IntErrorKind::PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            Failure::new(
+                500,
+                "",
+                format!("strconv.ParseUint: parsing {}: {why}", quote(text)),
+            )
+        })?,
+    };
+    if number == 0 && resource.behaviour.allows_unconditional_update() {
+        meta::set(
+            new,
+            "resourceVersion",
+            Some(Value::String(existing.version.to_string())),
+        );
+        return Ok(());
+    }
+    if number == 0 {
+        return Err(Failure::invalid(
+            &resource.group,
+            &resource.plural,
+            name,
+            &[FieldError::invalid(
+                "metadata.resourceVersion",
+                &Value::from(0),
+                "must be specified for an update",
+            )],
+        ));
+    }
+    if number != existing.version {
+        return Err(Failure::stale(&resource.group, &resource.plural, name));
+    }
+    Ok(())
+}
+
+/// Where etcd would keep the object.
+fn registry_key(resource: &crate::resource::Resource, key: &str) -> String {
+    if resource.is_custom() {
+        format!("/registry/{}/{}/{key}", resource.group, resource.plural)
+    } else {
+        format!("/registry/{}/{key}", resource.plural)
+    }
+}
+
+/// What an update can never change, or need not repeat.
+fn keep_system_fields(new: &mut Value, old: &Value) {
+    meta::set(new, "generation", meta::get(old, "generation").cloned());
+    if meta::text(new, "uid").is_empty() {
+        meta::set(new, "uid", meta::get(old, "uid").cloned());
+    }
+    if meta::text(new, "namespace").is_empty() {
+        meta::set(new, "namespace", meta::get(old, "namespace").cloned());
+    }
+    meta::set(
+        new,
+        "creationTimestamp",
+        meta::get(old, "creationTimestamp").cloned(),
+    );
+    if meta::is_terminating(old) {
+        meta::set(
+            new,
+            "deletionTimestamp",
+            meta::get(old, "deletionTimestamp").cloned(),
+        );
+        if meta::get(new, "deletionGracePeriodSeconds").is_none() {
+            meta::set(
+                new,
+                "deletionGracePeriodSeconds",
+                meta::get(old, "deletionGracePeriodSeconds").cloned(),
+            );
+        }
+    }
+}
+
+/// Whether this update removes the last finalizer of an object that is going away.
+fn should_delete(new: &Value, old: &Value) -> bool {
+    meta::finalizers(new).is_empty()
+        && meta::is_terminating(old)
+        && meta::get(old, "deletionGracePeriodSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+            == 0
+}
