@@ -46,7 +46,7 @@ pub(crate) fn read(file: &str, whole: &str, collector: &mut Collector) -> Result
 
 /// Where the next value begins: after white space, and after the `---` that
 /// some tools write between values.
-fn next_value(text: &str, mut at: usize) -> Option<usize> {
+pub(crate) fn next_value(text: &str, mut at: usize) -> Option<usize> {
     loop {
         let rest = text[at..].trim_start();
         at = text.len() - rest.len();
@@ -58,9 +58,9 @@ fn next_value(text: &str, mut at: usize) -> Option<usize> {
 }
 
 /// A text and its name.
-struct Text<'a> {
-    file: &'a str,
-    whole: &'a str,
+pub(crate) struct Text<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) whole: &'a str,
 }
 
 impl<'a> Text<'a> {
@@ -121,11 +121,11 @@ impl<'a> Text<'a> {
         collector.add(object.with_type(api_version, kind))
     }
 
-    fn parse<T: Deserialize<'a>>(&self, part: &'a str) -> Result<T, CaptureError> {
+    pub(crate) fn parse<T: Deserialize<'a>>(&self, part: &'a str) -> Result<T, CaptureError> {
         serde_json::from_str(part).map_err(|e| self.error(part, &e))
     }
 
-    fn must_be_an_object(&self, part: &str) -> Result<(), CaptureError> {
+    pub(crate) fn must_be_an_object(&self, part: &str) -> Result<(), CaptureError> {
         if part.starts_with('{') {
             return Ok(());
         }
@@ -141,7 +141,7 @@ impl<'a> Text<'a> {
         })
     }
 
-    fn error(&self, part: &str, error: &serde_json::Error) -> CaptureError {
+    pub(crate) fn error(&self, part: &str, error: &serde_json::Error) -> CaptureError {
         let mut within = text::offset(part, error.line(), error.column());
         // Where serde_json has only looked at the next value, it names the place before it.
         within += part
@@ -167,7 +167,7 @@ impl<'a> Text<'a> {
     }
 
     /// Where a part that was cut out of the whole begins.
-    fn start_of(&self, part: &str) -> usize {
+    pub(crate) fn start_of(&self, part: &str) -> usize {
         part.as_ptr().addr() - self.whole.as_ptr().addr()
     }
 }

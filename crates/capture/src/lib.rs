@@ -4,6 +4,7 @@
 //! Map of the code: [`read_files`] is the way in; `json` and `yaml` cut a text
 //! into objects, `object` reads one object as its kind says, `collect` puts the
 //! objects of all files together, and [`CaptureError`] says what was wrong where.
+//! [`read_objects`] reads objects of any kind as they are.
 //!
 //! ```
 //! use fixname_capture::read_text;
@@ -26,11 +27,13 @@ mod collect;
 mod error;
 mod json;
 mod object;
+mod raw;
 mod source;
 mod text;
 mod yaml;
 
 pub use error::{CaptureError, Position};
+pub use raw::{RawObject, read_objects, read_objects_text};
 pub use source::Source;
 
 use fixname_longhorn::Inventory;

@@ -101,7 +101,7 @@ fn add(
     collector.add(*object)
 }
 
-fn malformed(file: &str, whole: &str, error: &serde_saphyr::Error) -> CaptureError {
+pub(crate) fn malformed(file: &str, whole: &str, error: &serde_saphyr::Error) -> CaptureError {
     let message = error.without_snippet().to_string();
     let at = match error.location() {
         Some(location) if location.line() > 0 => Position {
