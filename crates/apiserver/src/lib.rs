@@ -4,7 +4,8 @@
 //!
 //! Start with [`ApiServer::builder`]. [`ApiServer::client`] gives a
 //! `kube::Client` in the same process, [`ApiServer::serve`] a port for kubectl;
-//! [`Admission`] is the seam for webhook-like rules, [`FaultPlan`] for faults.
+//! [`ApiServer::load`] fills it with objects from elsewhere; [`Admission`] is the
+//! seam for webhook-like rules, [`FaultPlan`] for faults.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
@@ -36,6 +37,7 @@ mod discovery;
 mod fault;
 mod fieldset;
 mod json;
+mod load;
 mod managed;
 mod meta;
 mod names;
@@ -63,6 +65,7 @@ mod yaml;
 pub use admission::{Admission, AdmissionRequest, Denial, Operation, UserInfo, Verdict};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use fault::{FaultAction, FaultPlan, Matcher};
+pub use load::{LoadError, Loaded};
 pub use reply::{Dropped, ReplyBody};
 pub use serve::{ServeError, ServeOptions, Serving};
 pub use server::{ApiServer, ApiServerBuilder, ApiService};

@@ -62,6 +62,11 @@ impl Output {
         }
     }
 
+    /// A command to go on with.
+    pub(crate) fn next(&self, text: &str) {
+        self.talk("next", text);
+    }
+
     /// What is wrong, and what to do next.
     pub(crate) fn error(&self, message: &str, next: Option<&str>) {
         self.talk("error", message);

@@ -5,6 +5,7 @@ pub(crate) mod detect;
 pub(crate) mod names;
 pub(crate) mod odds;
 pub(crate) mod replay;
+pub(crate) mod serve;
 pub(crate) mod versions;
 
 use clap::ValueEnum;
