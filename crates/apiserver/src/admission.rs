@@ -95,6 +95,19 @@ pub struct Denial {
     pub reason: &'static str,
     /// Text of the answer.
     pub message: String,
+    /// What the answer's details name; most refusals have none.
+    pub causes: Vec<Cause>,
+}
+
+/// One cause in a refusal's details.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// One word, such as `FieldValueInvalid`.
+    pub reason: &'static str,
+    /// In words, without the webhook's name.
+    pub message: String,
+    /// The field that it is about, or empty.
+    pub field: String,
 }
 
 impl Denial {
@@ -117,11 +130,19 @@ impl Denial {
             code,
             reason,
             message,
+            causes: Vec::new(),
         }
     }
 
+    /// The same refusal, with a cause.
+    #[must_use]
+    pub fn with_cause(mut self, cause: Cause) -> Self {
+        self.causes.push(cause);
+        self
+    }
+
     pub(crate) fn into_failure(self) -> Failure {
-        Failure::new(self.code, self.reason, self.message)
+        Failure::with_causes(self.code, self.reason, self.message, &self.causes)
     }
 }
 

@@ -62,7 +62,7 @@ mod watch;
 mod write;
 mod yaml;
 
-pub use admission::{Admission, AdmissionRequest, Denial, Operation, UserInfo, Verdict};
+pub use admission::{Admission, AdmissionRequest, Cause, Denial, Operation, UserInfo, Verdict};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use fault::{FaultAction, FaultPlan, Matcher};
 pub use load::{LoadError, Loaded};

@@ -43,6 +43,30 @@ impl Failure {
         }))
     }
 
+    /// A refusal whose details name causes, or which has no details.
+    pub(crate) fn with_causes(
+        code: u16,
+        reason: &'static str,
+        message: String,
+        causes: &[crate::admission::Cause],
+    ) -> Self {
+        let failure = Self::new(code, reason, message);
+        if causes.is_empty() {
+            return failure;
+        }
+        let causes: Vec<Value> = causes
+            .iter()
+            .map(|c| {
+                let mut cause = json!({"reason": c.reason, "message": c.message});
+                if !c.field.is_empty() {
+                    cause["field"] = Value::String(c.field.clone());
+                }
+                cause
+            })
+            .collect();
+        failure.detailed(json!({"causes": causes}))
+    }
+
     fn detailed(mut self, details: Value) -> Self {
         if let Value::Object(mut map) = details {
             map.retain(|_, v| match v {

@@ -19,9 +19,6 @@ pub struct Behaviour {
     /// Managers whose disk no node has any more have their copies evicted: v1.9.2
     /// and later (`controller/backing_image_manager_controller.go`, longhorn#10983).
     pub evicts_missing_disks: bool,
-    /// An image is refused an update while its download's host is a loopback
-    /// address: v1.12.1 (its validating webhook; older ones look at creations only).
-    pub refuses_loopback_updates: bool,
     /// A wanted disk that is not ready is logged with the advice to remove it,
     /// and set to `unknown` (which the same reconcile drops again): v1.12.0 and
     /// later (`controller/backing_image_controller.go:1261` at v1.12.1).
@@ -45,7 +42,6 @@ impl Behaviour {
             keeps_evicting_copy_in_use: at >= (1, 9, 1) || ((1, 8, 2)..(1, 9, 0)).contains(&at),
             repeats_eviction_requests: at < (1, 8, 2) || at == (1, 9, 0),
             evicts_missing_disks: at >= (1, 9, 2),
-            refuses_loopback_updates: at >= (1, 12, 1),
             advises_removal_of_missing_disk: at >= (1, 12, 0),
         })
     }

@@ -33,6 +33,7 @@ pub mod pods;
 mod queue;
 mod trace;
 mod view;
+pub mod webhooks;
 
 pub use behaviour::Behaviour;
 pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};

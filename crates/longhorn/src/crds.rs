@@ -4,6 +4,7 @@
 //! They follow the official CRDs of v1.12.1 for the fields our types have; a
 //! field we lack is pruned by a server that has only these.
 
+use fixname_naming::LonghornVersion;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::schema::StructuralSchemaRewriter;
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -53,6 +54,145 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
                 "schema": {"openAPIV3Schema": schema(kind)},
                 "subresources": {"status": {}},
                 "additionalPrinterColumns": columns,
+            }],
+        },
+    });
+    serde_json::from_value(definition).expect("the literal above has the shape of a CRD")
+}
+
+/// What the official definitions say beyond ours, for the kinds whose requests are
+/// judged strictly: the words a field may be, by JSON pointer into the object's
+/// schema.
+const WORDS: &[(Kind, &str, &[&str])] = &[
+    (
+        Kind::BackingImage,
+        "/properties/spec/properties/dataEngine",
+        &["v1", "v2"],
+    ),
+    (
+        Kind::BackingImage,
+        "/properties/spec/properties/sourceType",
+        SOURCE_TYPES,
+    ),
+    (
+        Kind::BackingImage,
+        "/properties/spec/properties/diskFileSpecMap/additionalProperties/properties/dataEngine",
+        &["v1", "v2"],
+    ),
+    (
+        Kind::BackingImage,
+        "/properties/status/properties/diskFileStatusMap/additionalProperties/properties/dataEngine",
+        &["v1", "v2"],
+    ),
+    (
+        Kind::BackingImageDataSource,
+        "/properties/spec/properties/sourceType",
+        SOURCE_TYPES,
+    ),
+    (
+        Kind::Node,
+        "/properties/spec/properties/disks/additionalProperties/properties/diskType",
+        &["filesystem", "block"],
+    ),
+    (
+        Kind::Replica,
+        "/properties/spec/properties/dataEngine",
+        &["v1", "v2"],
+    ),
+];
+
+const SOURCE_TYPES: &[&str] = &[
+    "download",
+    "upload",
+    "export-from-volume",
+    "restore",
+    "clone",
+];
+
+/// The definition of one kind as strict as the official one of a release, in what it
+/// refuses: the words a field may be, and what a setting must have. Fields that our
+/// types lack are kept. (The official definitions of v1.9.1 and of v1.12.1 were read.)
+pub fn strict_crd(kind: Kind, release: &LonghornVersion) -> CustomResourceDefinition {
+    let mut crd = crd(kind);
+    let props = crd
+        .spec
+        .versions
+        .first_mut()
+        .and_then(|v| v.schema.as_mut());
+    let Some(schema) = props.and_then(|v| v.open_api_v3_schema.as_mut()) else {
+        return crd;
+    };
+    let mut value = serde_json::to_value(&*schema).expect("a schema is JSON");
+    keep_unknown(&mut value);
+    let words = WORDS.iter().filter(|(of, _, _)| *of == kind);
+    for (_, place, words) in words {
+        value
+            .pointer_mut(place)
+            .expect("our types have every field of the table, which a test shows")["enum"] =
+            json!(words);
+    }
+    match kind {
+        Kind::BackingImage => {
+            value["properties"]["spec"]["properties"]["dataEngine"]["default"] = json!("v1");
+        }
+        Kind::Node => {
+            let drivers: &[&str] = match (release.major, release.minor) >= (1, 10) {
+                true => &["", "auto", "aio", "nvme"],
+                false => &["", "auto", "aio"],
+            };
+            value["properties"]["spec"]["properties"]["disks"]["additionalProperties"]["properties"]
+                ["diskDriver"]["enum"] = json!(drivers);
+        }
+        Kind::Setting => {
+            value["required"] = json!(["value"]);
+            value["properties"]["status"]["required"] = json!(["applied"]);
+        }
+        Kind::BackingImageManager | Kind::BackingImageDataSource | Kind::Replica => {}
+    }
+    *schema = serde_json::from_value(value).expect("what was a schema still is one");
+    crd
+}
+
+/// Fields that are not described stay, where fields are.
+fn keep_unknown(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.contains_key("properties") && map.contains_key("type") {
+                map.insert("x-kubernetes-preserve-unknown-fields".into(), true.into());
+            }
+            map.values_mut().for_each(keep_unknown);
+        }
+        Value::Array(items) => items.iter_mut().for_each(keep_unknown),
+        _ => {}
+    }
+}
+
+/// A definition of a kind of Longhorn's that this program has no type for: any spec
+/// and status will do.
+pub fn loose_crd(kind: &str, plural: &str) -> CustomResourceDefinition {
+    let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{GROUP}")},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind,
+                "listKind": format!("{kind}List"),
+                "plural": plural,
+                "singular": kind.to_lowercase(),
+            },
+            "versions": [{
+                "name": VERSION,
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "properties": {"spec": any, "status": any},
+                }},
+                "subresources": {"status": {}},
             }],
         },
     });
@@ -184,6 +324,23 @@ fn tidy(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strict_definition_has_the_words_of_every_row() {
+        for kind in Kind::ALL {
+            for release in ["v1.9.1", "v1.12.1"] {
+                let crd = strict_crd(*kind, &release.parse().unwrap());
+                let text = serde_json::to_string(&crd).unwrap();
+                let rows = WORDS.iter().filter(|(of, _, _)| of == kind);
+                for (_, place, words) in rows {
+                    let words = serde_json::to_string(words).unwrap();
+                    assert!(text.contains(&format!("\"enum\":{words}")), "{place}");
+                }
+                let has_nvme = text.contains("nvme");
+                assert_eq!(has_nvme, *kind == Kind::Node && release == "v1.12.1");
+            }
+        }
+    }
 
     #[test]
     fn every_kind_has_a_structural_schema_with_its_fields() {

@@ -18,6 +18,7 @@ pub mod load;
 pub mod run;
 pub mod scenario;
 pub mod suite;
+mod webhooks;
 
 pub use backend::{Backend, BackendError};
 pub use event::{Failure, Outcome, RunResult, StepResult, Totals};

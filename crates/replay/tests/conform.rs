@@ -2,15 +2,16 @@
 //! each build, all of them on request (`cargo test --release -p fixname-replay
 //! --test conform -- --ignored`). The source of the data is in `data/README.md`.
 
-use fixname_replay::conform::{ConformOptions, Recording, conform, parse, text};
+use fixname_replay::conform::{ConformOptions, Line, conform, parse, text};
 
 const RUNS: &[u8] = include_bytes!("data/longhorn-runs.jsonl.gz");
+const ROWS: &[u8] = include_bytes!("data/admission.jsonl.gz");
 
 fn lines() -> String {
     text(RUNS).expect("the packed test data is whole")
 }
 
-fn all() -> Vec<Recording> {
+fn all() -> Vec<Line> {
     parse("longhorn-runs.jsonl", &lines()).expect("the test data is understood")
 }
 
@@ -45,10 +46,10 @@ const SAMPLE: &[&str] = &[
 
 #[test]
 fn a_sample_of_scenarios_is_reproduced_whole_under_every_version_recorded() {
-    let mut sample: Vec<Recording> = all();
+    let mut sample = all();
     sample.retain(|r| {
-        let is_known_difference = r.scenario.starts_with("loopback") && !is(r, "v1.12.1");
-        r.run == 0 && SAMPLE.contains(&r.scenario.as_str()) && !is_known_difference
+        let is_known_difference = r.scenario().starts_with("loopback") && !is(r, "v1.12.1");
+        r.run() == 0 && SAMPLE.contains(&r.scenario()) && !is_known_difference
     });
     assert!(sample.len() >= 50, "{}", sample.len());
     let options = ConformOptions {
@@ -63,8 +64,8 @@ fn a_sample_of_scenarios_is_reproduced_whole_under_every_version_recorded() {
     }
 }
 
-fn is(recording: &Recording, version: &str) -> bool {
-    recording.version.to_string() == version
+fn is(recording: &Line, version: &str) -> bool {
+    recording.version().to_string() == version
 }
 
 #[test]
@@ -148,12 +149,83 @@ fn what_is_not_understood_is_an_error_with_its_line() {
         assert_ne!(changed, line, "{from}");
         let errors = parse("runs.jsonl", &format!("{line}\n{changed}\n")).unwrap_err();
         assert_eq!(errors.len(), 1);
-        assert!(
-            errors[0].to_string().starts_with("runs.jsonl:2: "),
-            "{from}"
-        );
+        assert!(errors[0].to_string().starts_with("runs.jsonl:2:"), "{from}");
     }
-    let row = r#"{"version": "v1.9.1", "rule": "1", "operation": "CREATE"}"#;
-    let errors = parse("rows.jsonl", row).unwrap_err();
-    assert!(errors[0].message.contains("admission row"), "{errors:?}");
+}
+
+#[test]
+fn every_admission_row_is_answered_as_the_real_webhooks_did() {
+    let rows = text(ROWS).expect("the packed test data is whole");
+    let rows = parse("admission.jsonl", &rows).expect("the test data is understood");
+    assert_eq!(rows.len(), 404);
+    let options = ConformOptions {
+        parallel: 2,
+        ..ConformOptions::default()
+    };
+    let result = conform(&rows, &options).unwrap();
+    let scenarios = result.recordings.iter().map(|r| r.scenario.as_str());
+    assert!(scenarios.eq(rows.iter().map(Line::scenario)));
+    let missing: Vec<_> = result.recordings.iter().filter(|r| !r.matches).collect();
+    assert!(missing.is_empty(), "{} rows: {missing:#?}", missing.len());
+}
+
+/// Each change of a row is a difference, or an error where it makes no sense.
+#[test]
+fn a_row_that_says_something_else_is_not_reproduced() {
+    let rows = text(ROWS).expect("the packed test data is whole");
+    let line = rows
+        .lines()
+        .find(|line| line.contains("node update 2: node eviction while node scheduling is on"))
+        .expect("the row is in the test data");
+    for (from, to) in [
+        ("\"code\": 422", "\"code\": 403"),
+        ("need to disable scheduling on node", "need to switch off"),
+        (
+            "\"by\": \"validating webhook\"",
+            "\"by\": \"mutating webhook\"",
+        ),
+        ("FieldValueInvalid", "FieldValueRequired"),
+        ("\"allowed\": false", "\"allowed\": true"),
+        (
+            "\"evictionRequested\": true",
+            "\"evictionRequested\": false",
+        ),
+    ] {
+        let changed = line.replacen(from, to, 1);
+        assert_ne!(changed, line, "{from}");
+        let rows = parse("changed", &changed).unwrap();
+        let result = conform(&rows, &ConformOptions::default()).unwrap();
+        assert!(!result.recordings[0].matches, "{from} -> {to}");
+    }
+    for (from, to, why) in [
+        ("\"UPDATE\"", "\"FROB\"", "unknown variant `FROB`"),
+        (
+            "\"resource\": \"nodes\"",
+            "\"resource\": \"moons\"",
+            "not modelled",
+        ),
+        (
+            "\"patchSent\"",
+            "\"patchSend\"",
+            "unknown field `patchSend`",
+        ),
+        (
+            "\"cluster\": [",
+            "\"cluster\": [{\"resource\": \"moons\", \"object\": {}}",
+            "unknown kind",
+        ),
+        ("\"allowed\"", "\"aloud\"", "unknown field `aloud`"),
+        (
+            "\"name\": \"node-1\"",
+            "\"uid\": \"node-1\"",
+            "unknown field `uid`",
+        ),
+        ("\"UPDATE\"", "\"DELETE\"", "do not fit the operation"),
+    ] {
+        let changed = line.replacen(from, to, 1);
+        assert_ne!(changed, line, "{from}");
+        let errors = parse("rows.jsonl", &format!("{line}\n{changed}")).unwrap_err();
+        assert_eq!((errors.len(), errors[0].line), (1, 2));
+        assert!(errors[0].message.contains(why), "{}", errors[0]);
+    }
 }

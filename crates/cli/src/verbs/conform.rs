@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use fixname_replay::conform::{
-    ConformOptions, ConformResult, Difference, Recording, Totals, conform, parse, text as text_of,
+    ConformOptions, ConformResult, Difference, Line, Totals, conform, parse, text as text_of,
 };
 use fixname_report::text::clean;
 use serde::Serialize;
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     })
 }
 
-fn read(args: &Args, output: &Output) -> Result<Vec<Recording>, Failure> {
+fn read(args: &Args, output: &Output) -> Result<Vec<Line>, Failure> {
     let mut recordings = Vec::new();
     let mut problems = Vec::new();
     for file in &args.files {
@@ -171,7 +171,7 @@ fn read(args: &Args, output: &Output) -> Result<Vec<Recording>, Failure> {
             "mend the lines named above; nothing was played",
         ));
     }
-    recordings.retain(|r| args.select.is_empty() || args.select.contains(&r.scenario));
+    recordings.retain(|r| args.select.is_empty() || args.select.iter().any(|s| s == r.scenario()));
     if recordings.is_empty() {
         return Err(Failure::Told {
             exit: Exit::NothingRan,

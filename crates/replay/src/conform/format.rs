@@ -12,6 +12,8 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::admission::Row;
+
 /// One recorded run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -503,7 +505,9 @@ impl<'de> Deserialize<'de> for DiskChoice {
     }
 }
 
-fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LonghornVersion, D::Error> {
+pub(super) fn version<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<LonghornVersion, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(de::Error::custom)
 }
@@ -520,14 +524,51 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 
 /// What is wrong with a file of recordings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {message}")]
+#[error("{file}:{line}:{column}: {message}")]
 pub struct FormatError {
     /// The file.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
     /// What is wrong.
     pub message: String,
+}
+
+/// One line of a file of recordings.
+#[derive(Clone, Debug)]
+pub enum Line {
+    /// A run of a controller.
+    Run(Box<Recording>),
+    /// A request to an API server with webhooks.
+    Row(Box<Row>),
+}
+
+impl Line {
+    /// What is played: of an admission row, its rule.
+    pub fn scenario(&self) -> &str {
+        match self {
+            Self::Run(run) => &run.scenario,
+            Self::Row(row) => &row.rule,
+        }
+    }
+
+    /// The first version.
+    pub fn version(&self) -> &LonghornVersion {
+        match self {
+            Self::Run(run) => &run.version,
+            Self::Row(row) => &row.version,
+        }
+    }
+
+    /// Which repeat of the same thing; rows are not repeated.
+    pub fn run(&self) -> u32 {
+        match self {
+            Self::Run(run) => run.run,
+            Self::Row(_) => 0,
+        }
+    }
 }
 
 /// The longest run that is played. The longest recorded one takes four minutes.
@@ -561,40 +602,54 @@ pub fn text(bytes: &[u8]) -> std::io::Result<String> {
 ///
 /// Every line that is wrong. What is not understood is never skipped; only empty
 /// lines are.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Recording>, Vec<FormatError>> {
-    let mut recordings = Vec::new();
+pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, Vec<FormatError>> {
+    let mut lines = Vec::new();
     let mut errors = Vec::new();
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
         match one(line) {
-            Ok(recording) => recordings.push(recording),
-            Err(message) => errors.push(FormatError {
+            Ok(line) => lines.push(line),
+            Err((column, message)) => errors.push(FormatError {
                 file: file.to_owned(),
                 line: index + 1,
+                column,
                 message,
             }),
         }
     }
     if errors.is_empty() {
-        Ok(recordings)
+        Ok(lines)
     } else {
         Err(errors)
     }
 }
 
-fn one(line: &str) -> Result<Recording, String> {
-    let recording: Recording = serde_json::from_str(line).map_err(|error| {
-        // An admission row is told apart by its own fields, for a clearer word.
-        let is_row = serde_json::from_str::<Map<String, Value>>(line)
-            .is_ok_and(|row| row.contains_key("rule") && row.contains_key("operation"));
-        if is_row {
-            "an admission row; only runs are played, webhooks are not modelled yet".to_owned()
-        } else {
-            error.to_string()
-        }
-    })?;
+/// One line, or what is wrong at which column.
+fn one(line: &str) -> Result<Line, (usize, String)> {
+    // An admission row is told by the field that stands for a run's scenario.
+    let is_row = serde_json::from_str::<Map<String, Value>>(line)
+        .is_ok_and(|fields| fields.contains_key("rule") && !fields.contains_key("scenario"));
+    if is_row {
+        let row: Row = serde_json::from_str(line).map_err(placed)?;
+        super::admission::check(&row).map_err(|why| (1, why))?;
+        return Ok(Line::Row(Box::new(row)));
+    }
+    let recording: Recording = serde_json::from_str(line).map_err(placed)?;
+    check(&recording).map_err(|why| (1, why))?;
+    Ok(Line::Run(Box::new(recording)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn placed(error: serde_json::Error) -> (usize, String) {
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    (error.column().max(1), message.to_owned())
+}
+
+/// What does not fit together in a run.
+fn check(recording: &Recording) -> Result<(), String> {
     let total: f64 = recording.steps.iter().map(|step| step.seconds).sum();
     let is_time = |step: &RecordedStep| step.seconds.is_finite() && step.seconds >= 0.0;
     if !recording.steps.iter().all(is_time) || total > LONGEST {
@@ -614,5 +669,5 @@ fn one(line: &str) -> Result<Recording, String> {
     for version in versions.chain([&recording.version]) {
         fixname_controllers::Behaviour::of(version).map_err(|error| error.to_string())?;
     }
-    Ok(recording)
+    Ok(())
 }

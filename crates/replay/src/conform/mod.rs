@@ -4,16 +4,16 @@
 //! Map of the code: `format` reads recordings, `setup` makes the recorded cluster,
 //! `play` plays the steps (`operate` carries out their operations), `state` takes
 //! down what the cluster looks like, `compare` compares that with the record.
-//! This file tries seeds until one gives the recorded run. The format and the
+//! Single requests and their answers are in `admission`. This file tries seeds until one gives the recorded run. The format and the
 //! rules of comparison are described in `docs/conform.md`.
 
+mod admission;
 mod compare;
 mod format;
 mod operate;
 mod play;
 mod setup;
 mod state;
-mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +21,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+pub use admission::Row;
 pub use compare::Difference;
-pub use format::{Finalizers, FormatError, Recording, StandIns, parse, text};
+pub use format::{Finalizers, FormatError, Line, Recording, StandIns, parse, text};
 
 use crate::backend::BackendError;
 use compare::{Extent, Said};
@@ -160,20 +161,46 @@ fn count<'a>(recordings: impl IntoIterator<Item = &'a RecordingResult>) -> Total
 ///
 /// [`BackendError`] if a recorded cluster could not be made, or a watch broke.
 pub fn conform(
-    recordings: &[Recording],
+    recordings: &[Line],
     options: &ConformOptions,
 ) -> Result<ConformResult, BackendError> {
     let indices: Vec<usize> = (0..recordings.len()).collect();
     let results = in_parallel(options.parallel, &indices, |index| {
-        reproduce(&recordings[*index], options)
+        match &recordings[*index] {
+            Line::Run(run) => reproduce(run, options),
+            Line::Row(row) => answer(row, options),
+        }
     })?;
-    let groups = agreeing(recordings);
+    let runs: Vec<&Recording> = recordings.iter().filter_map(run_of).collect();
+    let groups = agreeing(&runs);
     let agreements = in_parallel(options.parallel, &groups, |group| {
-        hold(&recordings[group.0], group.1, options)
+        hold(runs[group.0], group.1, options)
     })?;
     Ok(ConformResult {
         recordings: results,
         agreements: agreements.into_iter().flatten().collect(),
+    })
+}
+
+fn run_of(line: &Line) -> Option<&Recording> {
+    match line {
+        Line::Run(run) => Some(run),
+        Line::Row(_) => None,
+    }
+}
+
+/// Sends the request of an admission row and compares the answer.
+fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, BackendError> {
+    let (differences, seed) = admission::differences(row, options.seed)?;
+    let matches = differences.is_empty();
+    Ok(RecordingResult {
+        scenario: row.rule.clone(),
+        version: row.version.to_string(),
+        run: 0,
+        matches,
+        whole: matches,
+        seed: matches.then_some(seed),
+        differences,
     })
 }
 
@@ -258,7 +285,7 @@ impl Range {
 
 /// The first of each group of at least three repeats that end in the same states
 /// at every step, and how many they are.
-fn agreeing(recordings: &[Recording]) -> Vec<(usize, usize)> {
+fn agreeing(recordings: &[&Recording]) -> Vec<(usize, usize)> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, recording) in recordings.iter().enumerate() {
         let key = format!(
@@ -273,7 +300,7 @@ fn agreeing(recordings: &[Recording]) -> Vec<(usize, usize)> {
             group.len() >= 3
                 && group[1..]
                     .iter()
-                    .all(|other| compare::same_states(&recordings[group[0]], &recordings[*other]))
+                    .all(|other| compare::same_states(recordings[group[0]], recordings[*other]))
         })
         .map(|group| (group[0], group.len()))
         .collect()

@@ -8,6 +8,7 @@ use fixname_controllers::driver::{
     Admission, Duties, Environment, ModelClock, Process, ProcessOptions, Sender,
 };
 use fixname_controllers::pods::{Pods, Reports};
+use fixname_controllers::webhooks::Webhooks;
 use fixname_controllers::{Behaviour, Trace, TraceEntry, TraceItem};
 use fixname_naming::{ImageRef, LonghornVersion};
 use tokio::sync::watch;
@@ -17,8 +18,8 @@ use super::format::{Change, Finalizers, Operation, RecordedStep, Recording, Stan
 use super::operate::Operator;
 use super::setup;
 use super::state::State;
-use super::webhooks::{self, Webhooks};
 use crate::backend::{BackendError, EPOCH, create_namespace, load_crds};
+use crate::webhooks::{CONTROLLER as USER, Hook};
 
 /// The longest that a request of the model takes, in ms, by seed: the recordings
 /// were made on a machine that was now idle, now very busy.
@@ -62,21 +63,22 @@ pub(super) fn play(
         .build()
         .map_err(BackendError::new)?;
     runtime.block_on(async {
-        let builder = ApiServer::builder()
+        let server = ApiServer::builder()
             .seed(seed)
-            .clock(TokioClock::new(EPOCH));
-        let server = match recording.finalizers {
-            Finalizers::LonghornWebhooks => builder.admission(Webhooks::of(recording)?).build(),
-            Finalizers::Webhook | Finalizers::None => builder.build(),
-        };
+            .clock(TokioClock::new(EPOCH))
+            .build();
         let namespace = fixname_longhorn::NAMESPACE;
         let client = server.client(namespace);
+        if recording.finalizers == Finalizers::LonghornWebhooks {
+            let webhooks = Webhooks::of(&recording.version).map_err(BackendError::new)?;
+            server.add_admission(Hook::new(webhooks, client.clone(), seed));
+        }
         load_crds(&client).await?;
         create_namespace(&client, namespace).await?;
         setup::create(recording, &client, namespace)
             .await
             .map_err(|e| BackendError::new(format!("make the recorded cluster: {e}")))?;
-        let controller = server.client_as(webhooks::CONTROLLER, namespace);
+        let controller = server.client_as(USER, namespace);
         Player::new(recording, seed, [client, controller], namespace)
             .play(extent)
             .await
@@ -114,8 +116,8 @@ impl<'a> Player<'a> {
             trace: Trace::default(),
             clock: ModelClock::new(EPOCH, 1.0),
             admission: match recording.finalizers {
-                Finalizers::Webhook | Finalizers::LonghornWebhooks => Admission::Played,
-                Finalizers::None => Admission::Cluster,
+                Finalizers::Webhook => Admission::Played,
+                Finalizers::LonghornWebhooks | Finalizers::None => Admission::Cluster,
             },
             latency: latency(seed),
         };

@@ -1,0 +1,140 @@
+//! The other objects that the rules look at, and Longhorn's look-ups among them
+//! (`datastore/longhorn.go` and `kubernetes.go`, named function by function).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::rules::Rules;
+use super::setting::Definition;
+use super::text;
+
+/// A kind of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// Longhorn's settings.
+    Settings,
+    /// Backing images.
+    BackingImages,
+    /// Backups of backing images.
+    BackupBackingImages,
+    /// Replicas.
+    Replicas,
+    /// Engines.
+    Engines,
+    /// Volumes.
+    Volumes,
+    /// Engine images.
+    EngineImages,
+    /// Instance managers.
+    InstanceManagers,
+    /// Longhorn's nodes.
+    Nodes,
+    /// Restores of the whole system.
+    SystemRestores,
+    /// Kubernetes' nodes.
+    KubernetesNodes,
+    /// Secrets, of any namespace.
+    Secrets,
+    /// Storage classes.
+    StorageClasses,
+    /// Priority classes.
+    PriorityClasses,
+}
+
+impl Source {
+    /// API group, version, plural and kind; whether only those of the request's
+    /// namespace count.
+    #[must_use]
+    pub fn api(self) -> (&'static str, &'static str, &'static str, &'static str, bool) {
+        let longhorn = |plural, kind| ("longhorn.io", "v1beta2", plural, kind, true);
+        match self {
+            Self::Settings => longhorn("settings", "Setting"),
+            Self::BackingImages => longhorn("backingimages", "BackingImage"),
+            Self::BackupBackingImages => longhorn("backupbackingimages", "BackupBackingImage"),
+            Self::Replicas => longhorn("replicas", "Replica"),
+            Self::Engines => longhorn("engines", "Engine"),
+            Self::Volumes => longhorn("volumes", "Volume"),
+            Self::EngineImages => longhorn("engineimages", "EngineImage"),
+            Self::InstanceManagers => longhorn("instancemanagers", "InstanceManager"),
+            Self::Nodes => longhorn("nodes", "Node"),
+            Self::SystemRestores => longhorn("systemrestores", "SystemRestore"),
+            Self::KubernetesNodes => ("", "v1", "nodes", "Node", false),
+            Self::Secrets => ("", "v1", "secrets", "Secret", false),
+            Self::StorageClasses => (
+                "storage.k8s.io",
+                "v1",
+                "storageclasses",
+                "StorageClass",
+                false,
+            ),
+            Self::PriorityClasses => (
+                "scheduling.k8s.io",
+                "v1",
+                "priorityclasses",
+                "PriorityClass",
+                false,
+            ),
+        }
+    }
+}
+
+/// What the caches of the webhook server show.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    objects: BTreeMap<Source, Vec<Value>>,
+}
+
+impl Cluster {
+    /// Adds objects of one kind.
+    pub fn add(&mut self, source: Source, objects: impl IntoIterator<Item = Value>) {
+        self.objects.entry(source).or_default().extend(objects);
+    }
+
+    /// The objects of a kind.
+    pub(super) fn list(&self, source: Source) -> impl Iterator<Item = &Value> {
+        self.objects.get(&source).into_iter().flatten()
+    }
+
+    pub(super) fn get(&self, source: Source, name: &str) -> Option<&Value> {
+        self.list(source).find(|object| super::name(object) == name)
+    }
+
+    /// `GetSecretRO`.
+    pub(super) fn has_secret(&self, namespace: &str, name: &str) -> bool {
+        self.list(Source::Secrets).any(|secret| {
+            super::name(secret) == name && text(&secret["metadata"]["namespace"]) == namespace
+        })
+    }
+
+    pub(super) fn with_label<'a>(
+        &'a self,
+        source: Source,
+        key: &'a str,
+        value: &'a str,
+    ) -> impl Iterator<Item = &'a Value> {
+        self.list(source)
+            .filter(move |object| object["metadata"]["labels"][key] == value)
+    }
+
+    /// `GetSettingWithAutoFillingRO`: the value, or the release's default.
+    pub(super) fn setting(&self, rules: &Rules, name: &str) -> Result<String, String> {
+        let Some(definition) = Definition::of(&rules.version, name) else {
+            return Err(format!("setting {name} is not supported"));
+        };
+        Ok(match self.get(Source::Settings, name) {
+            Some(setting) => text(&setting["value"]).to_owned(),
+            None => definition.default.to_owned(),
+        })
+    }
+
+    /// `GetSettingAsBool`.
+    pub(super) fn setting_flag(&self, rules: &Rules, name: &str) -> Result<bool, String> {
+        super::go::parse_bool(&self.setting(rules, name)?)
+    }
+
+    /// `GetSettingAsInt`.
+    pub(super) fn setting_number(&self, rules: &Rules, name: &str) -> Result<i64, String> {
+        super::go::parse_int(&self.setting(rules, name)?)
+    }
+}

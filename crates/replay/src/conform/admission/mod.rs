@@ -1,0 +1,124 @@
+//! Admission rows: single requests to a real API server with the webhooks of a real
+//! Longhorn, sent anew to an API server with the model's. `format` reads them,
+//! `play` sends one, and this file compares the answers.
+
+mod format;
+mod play;
+
+use serde_json::{Value, json};
+
+pub use format::Row;
+use format::{After, Answer, By, Object, PatchStep};
+
+use super::compare::Difference;
+use crate::backend::BackendError;
+use play::Played;
+
+/// How many orders of Go's maps are tried; texts may hang on them.
+const ORDERS: u64 = 16;
+
+/// Where the model answers differently, with the order of maps that comes closest.
+pub(super) fn differences(row: &Row, seed: u64) -> Result<(Vec<Difference>, u64), BackendError> {
+    let mut best: Option<(Vec<Difference>, u64)> = None;
+    for seed in (0..ORDERS).map(|n| seed.wrapping_add(n)) {
+        let found = compare(row, &play::embedded(row, seed)?);
+        if found.is_empty() {
+            return Ok((found, seed));
+        }
+        if best
+            .as_ref()
+            .is_none_or(|(best, _)| found.len() < best.len())
+        {
+            best = Some((found, seed));
+        }
+    }
+    Ok(best.unwrap_or_default())
+}
+
+pub(super) fn check(row: &Row) -> Result<(), String> {
+    row.check()
+}
+
+fn compare(row: &Row, played: &Played) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let mut differ = |field: &str, recorded: Value, model: Value| {
+        if recorded != model {
+            found.push(Difference {
+                step: 1,
+                field: field.to_owned(),
+                recorded,
+                model,
+            });
+        }
+    };
+    let (recorded, model) = (&row.result, &played.answer);
+    differ("allowed", json!(recorded.allowed), json!(model.allowed));
+    differ("code", json!(recorded.code), json!(model.code));
+    differ("message", json!(recorded.message), json!(model.message));
+    differ("reason", json!(recorded.reason), json!(model.reason));
+    differ("causes", json!(recorded.causes), json!(model.causes));
+    differ("by", json!(recorded.by), json!(model.by));
+    let patches = (sorted(&recorded.patch), sorted(&model.patch));
+    differ("patch", json!(patches.0), json!(patches.1));
+    // Of a refused request, no object was recorded.
+    if let Some(after) = &row.after {
+        differ("after", shown(after), shown(&played.after));
+    }
+    found
+}
+
+/// The steps for different places in the order of the places: which disk of a node
+/// comes first is chance. Steps for one place stay in their order.
+fn sorted(patch: &[PatchStep]) -> Vec<PatchStep> {
+    let mut patch = patch.to_vec();
+    patch.sort_by(|a, b| a.path.cmp(&b.path));
+    patch
+}
+
+fn shown(after: &After) -> Value {
+    match after {
+        After::Gone => json!("gone"),
+        After::There(Object { value, deleting }) => {
+            let mut value = Value::Object(value.clone());
+            if *deleting {
+                value["metadata"]["deleting"] = json!(true);
+            }
+            value
+        }
+    }
+}
+
+/// An answer of an API server: the code, and the body.
+fn answer(code: u16, body: &Value, patch: Vec<PatchStep>) -> Answer {
+    let allowed = (200..300).contains(&code);
+    if allowed {
+        return Answer {
+            allowed,
+            code,
+            patch,
+            ..Answer::default()
+        };
+    }
+    let text = |field: &str| body[field].as_str().map(str::to_owned);
+    let message = text("message");
+    let is_from = |webhook: &str| {
+        let start = format!("admission webhook \"{webhook}\"");
+        message.as_ref().is_some_and(|m| m.starts_with(&start))
+    };
+    let by = if is_from(fixname_controllers::webhooks::MUTATOR) {
+        By::Mutator
+    } else if is_from(fixname_controllers::webhooks::VALIDATOR) {
+        By::Validator
+    } else {
+        By::Server
+    };
+    Answer {
+        allowed,
+        code,
+        reason: text("reason"),
+        causes: serde_json::from_value(body["details"]["causes"].clone()).unwrap_or_default(),
+        by: Some(by),
+        patch,
+        message,
+    }
+}
