@@ -1,11 +1,14 @@
 //! The `fixname` program: parses the command line, calls the crates that do the
 //! work, and turns what they say into text and an exit code. No work of its own.
 //!
-//! One file in `verbs` for each verb; `output` writes, `exit` has the codes.
+//! One file in `verbs` for each verb; `output` writes, `exit` has the codes,
+//! `interrupt` hears Ctrl-C, `whole_file` writes files that are never half there.
 
 mod exit;
+mod interrupt;
 mod output;
 mod verbs;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,7 @@ enum Verb {
     Names(verbs::names::Args),
     Versions(verbs::versions::Args),
     Odds(verbs::odds::Args),
+    Population(verbs::population::Args),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Verb::Names(args) => verbs::names::run(&args, &output),
         Verb::Versions(args) => verbs::versions::run(&args, &output),
         Verb::Odds(args) => verbs::odds::run(&args, &output),
+        Verb::Population(args) => verbs::population::run(&args, &output),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -59,7 +59,7 @@ pub(crate) struct Args {
 
 /// A number of disks as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct DiskNumber(u128);
+pub(super) struct DiskNumber(pub(super) u128);
 
 impl FromStr for DiskNumber {
     type Err = String;
@@ -346,7 +346,7 @@ fn capital(text: &str) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(digits: &str) -> String {
+pub(super) fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -13,6 +12,7 @@ use fixname_report::data;
 use fixname_report::replay::{Detail, ReplayHead, ReplayJson, ReplayText};
 
 use crate::exit::{Exit, Failure};
+use crate::interrupt;
 use crate::output::{Output, finish};
 
 /// Play scenarios of Longhorn clusters on a Kubernetes API server.
@@ -150,8 +150,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             fail_fast: args.fail_fast,
         },
     );
-    watch_for_interrupts();
-    let interrupted = || INTERRUPTED.load(Ordering::Relaxed);
+    interrupt::watch();
+    let interrupted = interrupt::interrupted;
     let began = Instant::now();
 
     let result = if args.output == Format::Json {
@@ -236,24 +236,4 @@ fn selected(args: &Args, output: &Output) -> Result<Vec<Scenario>, Failure> {
         });
     }
     Ok(scenarios)
-}
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// The first Ctrl-C lets the runs under way clean up; the second ends at once.
-fn watch_for_interrupts() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let Ok(runtime) = runtime else { return };
-        runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
-                if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                    std::process::exit(Exit::Interrupted.code().into());
-                }
-                eprintln!("interrupted: cleaning up; once more to end at once");
-            }
-        });
-    });
 }
