@@ -240,15 +240,16 @@ impl Serving {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_kubeconfig(&self, path: &Path) -> std::io::Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
-        // A file that was there before keeps its mode unless told otherwise.
-        #[cfg(unix)]
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-        file.write_all(self.kubeconfig().as_bytes())
+        // A new file that is renamed: nobody can have opened it before, a link at
+        // `path` is not followed, and no reader sees half of it.
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(self.kubeconfig().as_bytes())?;
+        file.persist(path)?;
+        Ok(())
     }
 
     /// Closes the port and all connections.

@@ -145,6 +145,13 @@ async fn the_port_asks_for_the_token() {
     serving.write_kubeconfig(&file).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
+    // A link that lies in wait is replaced, and what it points to is not touched.
+    let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+    std::fs::write(&other, "mine").unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    serving.write_kubeconfig(&link).unwrap();
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+    assert!(link.symlink_metadata().unwrap().is_file());
     let client = |text: String| async move {
         let parsed = kube::config::Kubeconfig::from_yaml(&text).unwrap();
         let config = kube::Config::from_custom_kubeconfig(parsed, &Default::default())
