@@ -24,11 +24,15 @@ impl Set {
     }
 
     pub(crate) fn insert(&mut self, path: &[String]) {
-        let mut at = self;
-        for step in path {
-            at = at.below.entry(step.clone()).or_default();
+        let Some((step, rest)) = path.split_first() else {
+            self.member = true;
+            return;
+        };
+        // Most paths share their beginning with one that is there already.
+        match self.below.get_mut(step) {
+            Some(below) => below.insert(rest),
+            None => self.below.entry(step.clone()).or_default().insert(rest),
         }
-        at.member = true;
     }
 
     /// The node of one step, if there is any.

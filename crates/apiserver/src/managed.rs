@@ -212,7 +212,8 @@ pub(crate) fn on_update(
 }
 
 fn record(by: &Write, resource: &Resource, old: &Value, new: &mut Value, entries: Vec<Entry>) {
-    let comparison = fieldset::compare(resource, &without_managed(old), &without_managed(new));
+    // The records differ too, but `strip` leaves them out.
+    let comparison = fieldset::compare(resource, old, new);
     let mine = Entry {
         manager: by.manager.clone(),
         apply: false,
@@ -221,9 +222,9 @@ fn record(by: &Write, resource: &Resource, old: &Value, new: &mut Value, entries
         time: Some(crate::clock::rfc3339(by.now)),
         fields: Set::default(),
     };
-    let mut changed = comparison.added.clone();
+    let mut changed = comparison.added;
     changed.union(&comparison.modified);
-    let mut removed = comparison.removed.clone();
+    let mut removed = comparison.removed;
     strip(resource, &by.subresource, &mut changed);
     strip(resource, &by.subresource, &mut removed);
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len() + 1);
