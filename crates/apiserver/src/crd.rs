@@ -1,15 +1,14 @@
-//! CustomResourceDefinitions: their checks, their conditions, and the
-//! resources that they make the server serve.
+//! CustomResourceDefinitions: their conditions, and the resources that they
+//! make the server serve. What is wrong with one is in [`crate::definition`].
 
 use serde_json::{Value, json};
 
 use crate::builtin::Kind;
-use crate::meta;
-use crate::names;
+use crate::definition::list;
 use crate::resource::{Column, Resource, ScalePaths, TableKey, text};
 use crate::schema::Schema;
 use crate::server::State;
-use crate::status::{Failure, FieldError};
+use crate::status::Failure;
 use crate::store::Stored;
 
 /// Holds a definition until its instances are gone.
@@ -21,13 +20,6 @@ pub(crate) fn table() -> TableKey {
         group: "apiextensions.k8s.io".to_owned(),
         plural: "customresourcedefinitions".to_owned(),
     }
-}
-
-fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object
-        .pointer(pointer)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
 }
 
 fn flag(object: &Value, pointer: &str) -> bool {
@@ -68,203 +60,6 @@ pub(crate) fn default(object: &mut Value) {
     if conversion.is_null() {
         *conversion = json!({"strategy": "None"});
     }
-}
-
-/// What is wrong with a definition.
-pub(crate) fn validate(object: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let group = text(object, "/spec/group");
-    let plural = text(object, "/spec/names/plural");
-    let name = meta::name(object);
-    let wanted = format!("{plural}.{group}");
-    if name != wanted {
-        errors.push(FieldError::invalid_str(
-            "metadata.name",
-            name,
-            "must be spec.names.plural+\".\"+spec.group",
-        ));
-    }
-    if group.is_empty() {
-        errors.push(FieldError::required("spec.group", ""));
-    } else {
-        for why in names::subdomain_errors(group) {
-            errors.push(FieldError::invalid_str("spec.group", group, why));
-        }
-        if !group.contains('.') {
-            errors.push(FieldError::invalid_str(
-                "spec.group",
-                group,
-                "should be a domain with at least one dot",
-            ));
-        }
-    }
-    match text(object, "/spec/scope") {
-        "Namespaced" | "Cluster" => {}
-        "" => errors.push(FieldError::required("spec.scope", "")),
-        other => errors.push(FieldError::not_supported(
-            "spec.scope",
-            &Value::from(other),
-            &["Cluster", "Namespaced"].map(str::to_owned),
-        )),
-    }
-    for key in ["plural", "singular", "kind", "listKind"] {
-        let value = text(object, &format!("/spec/names/{key}"));
-        let field = format!("spec.names.{key}");
-        if value.is_empty() {
-            errors.push(FieldError::required(field, ""));
-            continue;
-        }
-        let checked = value.to_lowercase();
-        for why in names::dns1035_errors(&checked) {
-            errors.push(FieldError::invalid_str(&field, value, why));
-        }
-    }
-    let versions = list(object, "/spec/versions");
-    if versions.is_empty() {
-        errors.push(FieldError::required("spec.versions", ""));
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    for (i, version) in versions.iter().enumerate() {
-        let at = |key: &str| format!("spec.versions[{i}].{key}");
-        let name = text(version, "/name");
-        for why in names::dns1035_errors(name) {
-            errors.push(FieldError::invalid_str(at("name"), name, why));
-        }
-        if seen.contains(&name) {
-            errors.push(FieldError::invalid_str(
-                "spec.versions",
-                name,
-                "must contain unique version names",
-            ));
-        }
-        seen.push(name);
-        match version.pointer("/schema/openAPIV3Schema") {
-            None | Some(Value::Null) => {
-                errors.push(FieldError::required(at("schema.openAPIV3Schema"), ""));
-            }
-            Some(schema) => {
-                if let Err(why) = Schema::parse(schema) {
-                    errors.push(FieldError::invalid_str(
-                        at("schema.openAPIV3Schema"),
-                        "",
-                        why,
-                    ));
-                } else {
-                    structural(schema, &at("schema.openAPIV3Schema"), true, &mut errors, 0);
-                }
-            }
-        }
-    }
-    let storage = versions.iter().filter(|v| flag(v, "/storage")).count();
-    if !versions.is_empty() && storage != 1 {
-        errors.push(FieldError::invalid(
-            "spec.versions",
-            &Value::from(versions.to_vec()),
-            "must have exactly one version marked as storage version",
-        ));
-    }
-    errors
-}
-
-/// The rules that make a schema structural.
-fn structural(schema: &Value, at: &str, root: bool, errors: &mut Vec<FieldError>, depth: usize) {
-    if depth > 64 {
-        return;
-    }
-    let int_or_string = flag(schema, "/x-kubernetes-int-or-string");
-    let preserve = flag(schema, "/x-kubernetes-preserve-unknown-fields");
-    let kind = text(schema, "/type");
-    if kind.is_empty() && !int_or_string && !preserve {
-        let detail = if root {
-            "must not be empty at the root"
-        } else {
-            "must not be empty for specified object fields"
-        };
-        errors.push(FieldError::required(format!("{at}.type"), detail));
-    } else if root && kind != "object" {
-        errors.push(FieldError::invalid_str(
-            format!("{at}.type"),
-            kind,
-            "must be object at the root",
-        ));
-    }
-    if kind == "array" && schema.get("items").is_none_or(Value::is_null) {
-        errors.push(FieldError::required(
-            format!("{at}.items"),
-            "must be specified",
-        ));
-    }
-    if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-        && let Err(why) = regex::Regex::new(pattern)
-    {
-        errors.push(FieldError::invalid_str(
-            format!("{at}.pattern"),
-            pattern,
-            format!("must be a valid regular expression, but isn't: {why}"),
-        ));
-    }
-    if let Some(Value::Object(properties)) = schema.get("properties") {
-        if schema
-            .get("additionalProperties")
-            .is_some_and(|a| !a.is_null())
-        {
-            errors.push(FieldError::forbidden(
-                format!("{at}.additionalProperties"),
-                "additionalProperties and properties are mutual exclusive",
-            ));
-        }
-        for (key, property) in properties {
-            structural(
-                property,
-                &format!("{at}.properties[{key}]"),
-                false,
-                errors,
-                depth + 1,
-            );
-        }
-    }
-    if let Some(items @ Value::Object(_)) = schema.get("items") {
-        structural(items, &format!("{at}.items"), false, errors, depth + 1);
-    }
-    if let Some(more @ Value::Object(_)) = schema.get("additionalProperties") {
-        structural(
-            more,
-            &format!("{at}.additionalProperties"),
-            false,
-            errors,
-            depth + 1,
-        );
-    }
-}
-
-/// What must not change once a definition is established.
-pub(crate) fn validate_change(new: &Value, old: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for key in ["group", "scope", "names/kind", "names/plural"] {
-        let pointer = format!("/spec/{key}");
-        let (before, after) = (text(old, &pointer), text(new, &pointer));
-        if before != after {
-            errors.push(FieldError::invalid_str(
-                format!("spec.{}", key.replace('/', ".")),
-                after,
-                "field is immutable",
-            ));
-        }
-    }
-    for (i, stored) in list(new, "/status/storedVersions").iter().enumerate() {
-        let known = list(new, "/spec/versions")
-            .iter()
-            .any(|v| v.get("name") == Some(stored));
-        if !known {
-            errors.push(FieldError::invalid(
-                format!("status.storedVersions[{i}]"),
-                stored,
-                "missing from spec.versions; v1 must be present in spec.versions since it is listed in status.storedVersions"
-                    .replace("v1", stored.as_str().unwrap_or_default()),
-            ));
-        }
-    }
-    errors
 }
 
 /// Gives a definition its status: names accepted and established at once,

@@ -80,7 +80,11 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
         Route::Resources(group, version) => {
             let state = call.server.state();
             if !state.registry.serves(group, version) {
-                return Err(Failure::path_not_found());
+                return Err(if crate::builtin::is_group(group) {
+                    Failure::generic_not_found()
+                } else {
+                    Failure::path_not_found()
+                });
             }
             let resources: Vec<Value> = state
                 .registry
@@ -151,12 +155,16 @@ fn api_resources(resource: &Resource) -> Vec<Value> {
 }
 
 fn verbs(resource: &Resource) -> Vec<&'static str> {
-    VERBS
+    let mut verbs: Vec<&str> = VERBS
         .into_iter()
         .filter(|verb| {
             resource.behaviour != crate::builtin::Kind::Namespace || *verb != "deletecollection"
         })
-        .collect()
+        .collect();
+    if !resource.is_custom() {
+        verbs.sort_unstable();
+    }
+    verbs
 }
 
 /// Eight bytes that name the storage version, as the real server's hash does.

@@ -12,6 +12,7 @@ use crate::quote::quote;
 use crate::reply::Reply;
 use crate::request::{Call, Target};
 use crate::resource::{Resource, text};
+use crate::route::Query;
 use crate::selector::{FieldSelector, LabelSelector};
 use crate::status::{Failure, FieldError};
 use crate::store::Stored;
@@ -28,9 +29,7 @@ impl Selection {
         let resource = &target.resource;
         let labels = match call.query.get("labelSelector") {
             None => LabelSelector::default(),
-            Some(text) => LabelSelector::parse(text).map_err(|why| {
-                Failure::bad_request(format!("unable to parse requirement: {why}"))
-            })?,
+            Some(text) => LabelSelector::parse(text).map_err(Failure::bad_request)?,
         };
         let fields = match call.query.get("fieldSelector") {
             None => FieldSelector::default(),
@@ -77,15 +76,36 @@ fn unsupported_field(resource: &Resource, path: &str) -> String {
 
 /// A `resourceVersion` parameter as a number.
 pub(crate) fn parse_version(text: &str) -> Result<u64, Failure> {
-    text.parse::<u64>().map_err(|_| {
-        let error = FieldError::invalid_str(
-            "resourceVersion",
-            text,
-            format!("strconv.ParseUint: parsing {}: invalid syntax", quote(text)),
-        );
+    version_number(text).map_err(|error| {
+        Failure::bad_request(format!("invalid resource version: {}", error.text()))
+    })
+}
+
+/// The same where nothing says what the number is for.
+pub(crate) fn parse_bare_version(text: &str) -> Result<u64, Failure> {
+    version_number(text).map_err(|error| Failure::new(500, "", error.text()))
+}
+
+fn version_number(text: &str) -> Result<u64, FieldError> {
+    text.parse::<u64>().map_err(|error| {
+        let why = match error.kind() {
+            std::num::IntErrorKind::PosOverflow => "value out of range",
+            _ => "invalid syntax",
+        };
+        let why = format!("strconv.ParseUint: parsing {}: {why}", quote(text));
+        FieldError::invalid_str("resourceVersion", text, why)
+    })
+}
+
+/// A signed number of the query.
+pub(crate) fn number(call: &Call, key: &str) -> Result<Option<i64>, Failure> {
+    let Some(text) = call.query.get(key) else {
+        return Ok(None);
+    };
+    text.parse().map(Some).map_err(|_| {
         Failure::bad_request(format!(
-            "invalid resource version: resourceVersion: {}",
-            error.body()
+            "strconv.ParseInt: parsing {}: invalid syntax",
+            quote(text)
         ))
     })
 }
@@ -137,7 +157,7 @@ pub(crate) fn get(call: &Call, target: &Target, name: &str) -> Result<Reply, Fai
         )
     };
     if let Some(asked) = call.query.get("resourceVersion") {
-        let asked = parse_version(asked)?;
+        let asked = parse_bare_version(asked)?;
         if asked > current {
             return Err(Failure::version_too_large(asked, current));
         }
@@ -170,7 +190,7 @@ impl Continue {
             .map_err(|e| bad(&e.to_string()))?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
         if text(&value, "/v") != "meta.k8s.io/v1" {
-            return Err(bad("server does not recognize this encoded version"));
+            return Err(bad("server does not recognize this encoded version "));
         }
         let start = text(&value, "/start");
         if start.is_empty() {
@@ -195,6 +215,39 @@ pub(crate) struct Page {
     remaining: Option<usize>,
 }
 
+/// Options of a list that do not go together (`ValidateListOptions`).
+fn option_errors(query: &Query) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let asked = query.get("resourceVersion");
+    if let Some(matching) = query.get("resourceVersionMatch") {
+        let mut forbid =
+            |why: &str| errors.push(FieldError::forbidden("resourceVersionMatch", why));
+        if asked.is_none() {
+            forbid("resourceVersionMatch is forbidden unless resourceVersion is provided");
+        }
+        if query.get("continue").is_some() {
+            forbid("resourceVersionMatch is forbidden when continue is provided");
+        }
+        if matching == "Exact" && asked == Some("0") {
+            forbid("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        }
+        if matching != "Exact" && matching != "NotOlderThan" {
+            errors.push(FieldError::not_supported(
+                "resourceVersionMatch",
+                &Value::from(matching),
+                &["Exact", "NotOlderThan", ""].map(str::to_owned),
+            ));
+        }
+    }
+    if query.get("sendInitialEvents").is_some() {
+        errors.push(FieldError::forbidden(
+            "sendInitialEvents",
+            "sendInitialEvents is forbidden for list",
+        ));
+    }
+    errors
+}
+
 /// Collects the objects of a list.
 pub(crate) fn collect(
     call: &Call,
@@ -202,53 +255,15 @@ pub(crate) fn collect(
     selection: &Selection,
 ) -> Result<Page, Failure> {
     let query = &call.query;
-    let limit = match query.get("limit") {
-        None => 0,
-        Some(text) => text.parse::<i64>().map_err(|_| {
-            Failure::bad_request(format!(
-                "strconv.ParseInt: parsing {}: invalid syntax",
-                quote(text)
-            ))
-        })?,
-    };
-    let token = query.get("continue").map(Continue::decode).transpose()?;
+    let limit = number(call, "limit")?.unwrap_or_default();
+    number(call, "timeoutSeconds")?;
     let asked = query.get("resourceVersion");
     let matching = query.get("resourceVersionMatch");
-    let option_error =
-        |error: FieldError| Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &[error]));
-    if let Some(matching) = matching {
-        if token.is_some() {
-            return option_error(FieldError::forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden when continue is provided",
-            ));
-        }
-        if asked.is_none() {
-            return option_error(FieldError::forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden unless resourceVersion is provided",
-            ));
-        }
-        if matching == "Exact" && asked == Some("0") {
-            return option_error(FieldError::forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-            ));
-        }
-        if matching != "Exact" && matching != "NotOlderThan" {
-            return option_error(FieldError::not_supported(
-                "resourceVersionMatch",
-                &Value::from(matching),
-                &["Exact", "NotOlderThan", ""].map(str::to_owned),
-            ));
-        }
+    let errors = option_errors(query);
+    if !errors.is_empty() {
+        return Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &errors));
     }
-    if query.flag("sendInitialEvents") {
-        return option_error(FieldError::forbidden(
-            "sendInitialEvents",
-            "sendInitialEvents is forbidden for list",
-        ));
-    }
+    let token = query.get("continue").map(Continue::decode).transpose()?;
     if token.is_some() && asked.is_some_and(|v| v != "0") {
         return Err(Failure::bad_request(
             "specifying resource version is not allowed when using continue",

@@ -95,6 +95,19 @@ impl Call {
         }
     }
 
+    /// The same for errors: methods that Kubernetes does not know have none.
+    pub(crate) fn known_verb(&self) -> &'static str {
+        match self.method {
+            Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE => self.verb(),
+            _ => "",
+        }
+    }
+
     pub(crate) fn warn(&self, text: String) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if !warnings.contains(&text) {
@@ -201,12 +214,17 @@ async fn route_verb(
     resource: &Arc<Resource>,
     body: Bytes,
 ) -> Result<Reply, Failure> {
-    if resource.namespaced {
-        if path.name.is_some() && path.namespace.is_none() {
-            return Err(Failure::path_not_found());
-        }
-    } else if path.namespace.is_some() {
-        return Err(Failure::path_not_found());
+    let misplaced = if resource.namespaced {
+        path.name.is_some() && path.namespace.is_none()
+    } else {
+        path.namespace.is_some()
+    };
+    if misplaced {
+        return Err(if resource.is_custom() {
+            Failure::path_not_found()
+        } else {
+            Failure::generic_not_found()
+        });
     }
     if resource.foreign_conversion && resource.version != resource.storage_version {
         return Err(Failure::internal(
@@ -218,8 +236,15 @@ async fn route_verb(
         namespace: path.namespace.clone().unwrap_or_default(),
         subresource: path.subresource.clone().unwrap_or_default(),
     };
-    let not_allowed = Failure::generic_method_not_allowed;
     let custom = resource.is_custom();
+    // Custom resources have one handler for all methods, which names the verb.
+    let not_allowed = || {
+        if custom {
+            Failure::method_not_supported(&resource.group, &resource.plural, call.known_verb())
+        } else {
+            Failure::generic_method_not_allowed()
+        }
+    };
     match (path.name.as_deref(), path.subresource.as_deref()) {
         (None, _) => match call.method {
             Method::GET | Method::HEAD => {
@@ -236,12 +261,18 @@ async fn route_verb(
             Method::PUT | Method::PATCH if custom => {
                 Err(Failure::bad_request("name must be provided"))
             }
+            Method::DELETE if resource.namespaced && path.namespace.is_none() => Err(if custom {
+                Failure::path_not_found()
+            } else {
+                not_allowed()
+            }),
             Method::DELETE => crate::delete::collection(call, &target, body).await,
             _ => Err(not_allowed()),
         },
         (Some(name), None) => match call.method {
             Method::GET | Method::HEAD => {
-                if call.query.flag("watch") || path.watch {
+                // `?watch=true` of one object is a plain get.
+                if path.watch {
                     crate::watch::start(call, &target, Some(name))
                 } else {
                     crate::read::get(call, &target, name)
@@ -266,9 +297,21 @@ async fn route_verb(
                 _ => Err(not_allowed()),
             }
         }
+        (Some(name), Some("scale")) if resource.scale.is_some() => match call.method {
+            Method::GET | Method::HEAD => crate::scale::get(call, &target, name),
+            Method::PUT => {
+                let change = crate::scale::decode(&body, name)?;
+                crate::write::scale(call, &target, name, change).await
+            }
+            Method::PATCH => {
+                let patch = crate::patch::Patch::decode(call, &target, &body)?;
+                crate::write::scale(call, &target, name, crate::scale::Change::Patch(patch)).await
+            }
+            _ => Err(not_allowed()),
+        },
         // Paths below a core group are answered by the group.
         _ if !custom => Err(Failure::generic_not_found()),
-        _ => Err(Failure::path_not_found()),
+        (Some(name), Some(_)) => Err(target.not_found(name)),
     }
 }
 

@@ -26,11 +26,20 @@ impl LabelSelector {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut lexer = Lexer { rest: text };
         let mut requirements = Vec::new();
-        if lexer.peek() == Token::End {
-            return Ok(Self::default());
+        match lexer.peek() {
+            Token::End => return Ok(Self::default()),
+            Token::Word(_) | Token::Not => {}
+            other => {
+                return Err(format!(
+                    "found '{}', expected: !, identifier, or 'end of string'",
+                    other.text()
+                ));
+            }
         }
         loop {
-            requirements.push(requirement(&mut lexer)?);
+            let found = requirement(&mut lexer)
+                .map_err(|why| format!("unable to parse requirement: {why}"))?;
+            requirements.push(found);
             match lexer.next() {
                 Token::End => return Ok(Self(requirements)),
                 Token::Comma => {
@@ -153,7 +162,7 @@ impl Lexer<'_> {
 fn checked_key(key: String) -> Result<String, String> {
     match names::qualified_errors(&key).first() {
         None => Ok(key),
-        Some(why) => Err(format!("key: Invalid value: {}: {why}", quote(&key))),
+        Some(why) => Err(format!("<nil>: Invalid value: {}: {why}", quote(&key))),
     }
 }
 
@@ -239,8 +248,9 @@ fn exact_value(lexer: &mut Lexer<'_>) -> Result<String, String> {
 }
 
 fn values(lexer: &mut Lexer<'_>) -> Result<Vec<String>, String> {
-    if lexer.next() != Token::Open {
-        return Err("found a value, expected: '('".to_owned());
+    let open = lexer.next();
+    if open != Token::Open {
+        return Err(format!("found '{}' expected: '('", open.text()));
     }
     let mut values = Vec::new();
     loop {
@@ -273,6 +283,30 @@ fn values(lexer: &mut Lexer<'_>) -> Result<Vec<String>, String> {
     Ok(values)
 }
 
+/// A value of a field selector: `\\`, `,` and `=` are written with a backslash.
+fn unescaped(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some(c @ ('\\' | ',' | '=')) => out.push(c),
+                other => {
+                    let shown: String = other.into_iter().collect();
+                    return Err(format!(
+                        "invalid field selector: invalid escape sequence: \\{shown}"
+                    ));
+                }
+            },
+            '=' => {
+                return Err("invalid field selector: unescaped character in value: 61".to_owned());
+            }
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
 /// A parsed `fieldSelector`: path, wanted value, whether it must be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldSelector {
@@ -298,7 +332,8 @@ impl FieldSelector {
                     "invalid selector: '{text}'; can't understand '{part}'"
                 ));
             };
-            terms.push((term.0.to_owned(), term.1.to_owned(), term.2));
+            let value = unescaped(term.1)?;
+            terms.push((term.0.to_owned(), value, term.2));
         }
         Ok(Self { terms })
     }

@@ -254,13 +254,7 @@ impl Failure {
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let causes: Vec<Value> = errors
             .iter()
-            .map(|e| {
-                let mut cause = json!({"reason": e.kind.reason(), "message": e.body()});
-                if !e.field.is_empty() {
-                    cause["field"] = Value::String(e.field.clone());
-                }
-                cause
-            })
+            .map(|e| json!({"reason": e.kind.reason(), "message": e.body(), "field": e.place()}))
             .collect();
         let subject = format!("{} {}", qualified(group, kind), quote(name));
         let message = match aggregate(errors) {
@@ -309,6 +303,15 @@ impl Failure {
             "the server does not allow this method on the requested resource",
         )
         .detailed(json!({}))
+    }
+
+    /// 405 of a verb that a custom resource does not have.
+    pub(crate) fn method_not_supported(group: &str, resource: &str, verb: &str) -> Self {
+        let message = format!(
+            "{verb} is not supported on resources of kind {}",
+            quote(&qualified(group, resource))
+        );
+        Self::method_not_allowed_text(group, resource, &message)
     }
 
     pub(crate) fn unsupported_media_type(accepted: &[&str]) -> Self {
@@ -518,6 +521,18 @@ impl FieldError {
         }
     }
 
+    /// Whether the object is so wrong that rules about it make no sense.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::NotSupported
+                | ErrorKind::Required
+                | ErrorKind::TooLong
+                | ErrorKind::TooMany
+                | ErrorKind::TypeInvalid
+        )
+    }
+
     /// The text without the field's path.
     pub(crate) fn body(&self) -> String {
         let mut out = self.kind.text().to_owned();
@@ -532,14 +547,17 @@ impl FieldError {
         out
     }
 
-    fn text(&self) -> String {
-        // A nil path prints like this in Go.
-        let field = if self.field.is_empty() {
+    /// The field; no field at all prints like this in Go.
+    fn place(&self) -> &str {
+        if self.field.is_empty() {
             "<nil>"
         } else {
             &self.field
-        };
-        format!("{field}: {}", self.body())
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{}: {}", self.place(), self.body())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::builtin::Kind;
 use crate::meta;
 use crate::request::Call;
 use crate::resource::{Resource, text};
+use crate::schema::{Schema, rules};
 use crate::status::FieldError;
 
 /// Brings an object of a core kind into shape: unknown fields removed (and
@@ -148,9 +149,13 @@ pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<FieldE
         Kind::Custom => {
             if let Some(schema) = &resource.schema {
                 errors.extend(crate::schema::validate::validate(schema, object));
+                obey_rules(schema, object, None, &mut errors);
+            }
+            if let Some(paths) = &resource.scale {
+                errors.extend(crate::scale::validate(paths, object, false));
             }
         }
-        Kind::Definition => errors.extend(crate::crd::validate(object)),
+        Kind::Definition => errors.extend(crate::definition::validate(object, None)),
         kind => errors.extend(crate::core_rules::validate(kind, object, None)),
     }
     errors
@@ -179,6 +184,9 @@ pub(crate) fn validate_update(
             errors.push(error);
         }
     }
+    if let Some(paths) = &resource.scale {
+        errors.extend(crate::scale::validate(paths, new, sub == "status"));
+    }
     match (resource.behaviour, sub) {
         (Kind::Custom, "status") => {
             if let (Some(schema), Some(status)) = (&resource.schema, new.get("status"))
@@ -191,15 +199,18 @@ pub(crate) fn validate_update(
                     "status",
                 ));
             }
+            if let Some(schema) = &resource.schema {
+                obey_rules(schema, new, Some(old), &mut errors);
+            }
         }
         (Kind::Custom, _) => {
             if let Some(schema) = &resource.schema {
                 errors.extend(crate::schema::validate::validate_change(schema, new, old));
+                obey_rules(schema, new, Some(old), &mut errors);
             }
         }
         (Kind::Definition, _) => {
-            errors.extend(crate::crd::validate(new));
-            errors.extend(crate::crd::validate_change(new, old));
+            errors.extend(crate::definition::validate(new, Some(old)));
         }
         (kind, "") => errors.extend(crate::core_rules::validate(kind, new, Some(old))),
         _ => {}
@@ -207,10 +218,32 @@ pub(crate) fn validate_update(
     errors
 }
 
-/// Warnings about finalizers of custom resources that are not qualified.
+/// Rules are evaluated only over an object of the right shape.
+fn obey_rules(schema: &Schema, new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    if !schema.has_rules {
+        return;
+    }
+    if errors.iter().any(FieldError::blocks_rules) {
+        errors.push(FieldError::invalid(
+            "",
+            &Value::Null,
+            "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation",
+        ));
+    } else {
+        errors.extend(rules::evaluate(schema, new, old).errors);
+    }
+}
+
+/// Warnings about finalizers of custom resources that are not qualified, and
+/// about rules that the object breaks as it did before.
 pub(crate) fn warnings(call: &Call, resource: &Resource, new: &Value, old: Option<&Value>) {
     if !resource.is_custom() {
         return;
+    }
+    if let (Some(schema), Some(_)) = (&resource.schema, old) {
+        for warning in rules::evaluate(schema, new, old).warnings {
+            call.warn(warning);
+        }
     }
     let before = old.map(meta::finalizers).unwrap_or_default();
     let mut added: Vec<String> = meta::finalizers(new)

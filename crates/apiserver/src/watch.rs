@@ -17,6 +17,7 @@ use crate::read::Selection;
 use crate::reply::{Dropped, Reply};
 use crate::request::{Call, Target};
 use crate::resource::Resource;
+use crate::route::Query;
 use crate::server::ApiServer;
 use crate::status::{Failure, FieldError};
 use crate::store::{Change, Event, Stored};
@@ -57,53 +58,15 @@ pub(crate) fn start(call: &Call, target: &Target, name: Option<&str>) -> Result<
         .get("sendInitialEvents")
         .map(|_| query.flag("sendInitialEvents"));
     let asked = query.get("resourceVersion");
-    let forbidden = |field: &str, why: &str| {
-        Failure::invalid(
-            "meta.k8s.io",
-            "ListOptions",
-            "",
-            &[FieldError::forbidden(field, why)],
-        )
+    let errors = option_errors(initial, query);
+    if !errors.is_empty() {
+        return Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &errors));
+    }
+    let timeout = match crate::read::number(call, "timeoutSeconds")? {
+        None | Some(0) => DEFAULT_TIMEOUT,
+        Some(seconds) => Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
     };
-    match (initial, query.get("resourceVersionMatch")) {
-        (None, None) => {}
-        (None, Some(_)) => {
-            return Err(forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ));
-        }
-        (Some(_), Some("NotOlderThan")) => {}
-        (Some(_), Some(other)) => {
-            return Err(Failure::invalid(
-                "meta.k8s.io",
-                "ListOptions",
-                "",
-                &[FieldError::not_supported(
-                    "resourceVersionMatch",
-                    &Value::from(other),
-                    &["NotOlderThan".to_owned()],
-                )],
-            ));
-        }
-        (Some(_), None) => {
-            return Err(forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ));
-        }
-    }
-    if query.get("continue").is_some() {
-        return Err(Failure::bad_request(
-            "the continue parameter is not supported by watch",
-        ));
-    }
-    let timeout = query
-        .get("timeoutSeconds")
-        .and_then(|t| t.parse::<u64>().ok())
-        .filter(|t| *t > 0)
-        .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
-    let asked = asked.map(crate::read::parse_version).transpose()?;
+    let asked = asked.map(crate::read::parse_bare_version).transpose()?;
     let now = Instant::now();
     let mut watch = Watch {
         server: call.server.clone(),
@@ -129,6 +92,30 @@ pub(crate) fn start(call: &Call, target: &Target, name: Option<&str>) -> Result<
     });
     // Frames of a watch are JSON too, one after the other.
     Ok(Reply::stream("application/json", Box::pin(lines)))
+}
+
+/// Options of a watch that do not go together (`validateWatchOptions`).
+fn option_errors(initial: Option<bool>, query: &Query) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let matching = query.get("resourceVersionMatch");
+    let mut forbid = |why: &str| errors.push(FieldError::forbidden("resourceVersionMatch", why));
+    if initial.is_some() && matching != Some("NotOlderThan") {
+        forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    }
+    if initial.is_none() && matching.is_some() {
+        forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    }
+    if query.get("continue").is_some() {
+        forbid("resourceVersionMatch is forbidden when continue is provided");
+    }
+    if let Some(other) = matching.filter(|m| *m != "NotOlderThan") {
+        errors.push(FieldError::not_supported(
+            "resourceVersionMatch",
+            &Value::from(other),
+            &["NotOlderThan".to_owned()],
+        ));
+    }
+    errors
 }
 
 impl Watch {

@@ -3,6 +3,9 @@
 //!
 //! Pruning and defaulting are here; validation is in [`validate`].
 
+pub(crate) mod path;
+pub(crate) mod rules;
+pub(crate) mod structural;
 pub(crate) mod validate;
 
 use std::collections::BTreeMap;
@@ -100,6 +103,9 @@ pub(crate) struct Schema {
     pub(crate) not: Option<Box<Schema>>,
     /// Whether any default stands in this node or below it.
     pub(crate) has_defaults: bool,
+    pub(crate) rules: Vec<rules::Rule>,
+    /// Whether any rule stands in this node or below it.
+    pub(crate) has_rules: bool,
 }
 
 /// A `pattern`: its source, and the compiled form if Rust can compile it.
@@ -215,11 +221,17 @@ impl Schema {
             one_of: list("oneOf")?,
             not,
             has_defaults: false,
+            rules: rules::Rule::parse_all(json),
+            has_rules: false,
         };
         schema.has_defaults = schema.default.is_some()
             || schema.properties.values().any(|s| s.has_defaults)
             || schema.items.as_ref().is_some_and(|s| s.has_defaults)
             || matches!(&schema.additional, Additional::Schema(s) if s.has_defaults);
+        schema.has_rules = !schema.rules.is_empty()
+            || schema.properties.values().any(|s| s.has_rules)
+            || schema.items.as_ref().is_some_and(|s| s.has_rules)
+            || matches!(&schema.additional, Additional::Schema(s) if s.has_rules);
         Ok(schema)
     }
 
@@ -246,6 +258,16 @@ impl Schema {
         walk.unknown
     }
 
+    /// The same for a value that may stand anywhere.
+    pub(crate) fn prune_below(&self, value: &mut Value) -> Vec<String> {
+        let mut walk = Prune {
+            path: String::new(),
+            unknown: Vec::new(),
+        };
+        walk.value(value, self);
+        walk.unknown
+    }
+
     /// Fills defaults in, and drops nulls that the schema does not allow.
     pub(crate) fn default_object(&self, object: &mut Value) {
         drop_nulls(object, self);
@@ -253,6 +275,29 @@ impl Schema {
             fill(object, self);
         }
     }
+}
+
+/// A pattern that does not compile, in the words of Go where they are known.
+pub(crate) fn go_regex_error(pattern: &str, error: &regex::Error) -> String {
+    let text = error.to_string();
+    if text.contains("unclosed group") {
+        return format!("error parsing regexp: missing closing ): `{pattern}`");
+    }
+    if text.contains("unclosed character class") {
+        let at = pattern.rfind('[').unwrap_or_default();
+        return format!(
+            "error parsing regexp: missing closing ]: `{}`",
+            &pattern[at..]
+        );
+    }
+    if text.contains("repetition operator missing expression") {
+        let op = pattern.find(['*', '+', '?']).unwrap_or_default();
+        return format!(
+            "error parsing regexp: missing argument to repetition operator: `{}`",
+            &pattern[op..=op]
+        );
+    }
+    text.replace('\n', " ")
 }
 
 const META: [&str; 3] = ["apiVersion", "kind", "metadata"];

@@ -172,12 +172,9 @@ pub(super) fn check_manager(call: &Call, options: &str) -> Result<(), Failure> {
     };
     let error = if manager.len() > 128 {
         FieldError::too_long("fieldManager", 128)
-    } else if manager.chars().any(char::is_control) {
-        FieldError::invalid_str(
-            "fieldManager",
-            manager,
-            "should only contain printable characters",
-        )
+    } else if let Some((at, bad)) = manager.chars().enumerate().find(|(_, c)| c.is_control()) {
+        let shown = format!("invalid character U+{:04X} (at position {at})", bad as u32);
+        FieldError::invalid_str("fieldManager", manager, shown)
     } else {
         return Ok(());
     };

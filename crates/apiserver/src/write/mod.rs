@@ -9,4 +9,4 @@ mod update;
 
 pub(crate) use admit::{admission_request, mutate_delete, validate};
 pub(crate) use create::create;
-pub(crate) use update::{patch, replace};
+pub(crate) use update::{patch, replace, scale};

@@ -25,6 +25,8 @@ enum Source {
     Object(Value),
     /// PATCH: this change of whatever is there.
     Patch(crate::patch::Patch),
+    /// A change of the number of replicas.
+    Scale(crate::scale::Change),
 }
 
 /// PUT of an object or a subresource.
@@ -88,6 +90,20 @@ pub(crate) async fn patch(
     crate::read::reply_object(call, &target.resource, code, json)
 }
 
+/// PUT or PATCH of the scale of an object.
+pub(crate) async fn scale(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    change: crate::scale::Change,
+) -> Result<Reply, Failure> {
+    let dry_run = call.query.dry_run()?;
+    let (code, json) = update(call, target, name, &Source::Scale(change), dry_run).await?;
+    let object: Value = serde_json::from_slice(&json).unwrap_or_default();
+    let scale = crate::scale::of(crate::scale::paths(target)?, &object);
+    Ok(Reply::value(code, &scale))
+}
+
 /// How often an update is computed again because somebody else wrote.
 const UPDATE_ATTEMPTS: usize = 1000;
 
@@ -145,6 +161,17 @@ async fn try_update(
             }
             let mut new = object.clone();
             dedup_owners(call, &mut new);
+            managed::on_update(
+                &managed::Write::update(call, target),
+                resource,
+                &mut new,
+                &old,
+                server.now(),
+            );
+            new
+        }
+        Source::Scale(change) => {
+            let mut new = change.apply(call, target, &old, server.now())?;
             managed::on_update(
                 &managed::Write::update(call, target),
                 resource,
