@@ -45,6 +45,7 @@ impl Kind {
     pub(crate) fn name_rule(self) -> NameRule {
         match self {
             Self::Namespace => NameRule::Label,
+            Self::Event | Self::EventV1 => NameRule::Segment,
             _ => NameRule::Subdomain,
         }
     }

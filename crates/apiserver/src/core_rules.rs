@@ -48,127 +48,28 @@ fn rename(object: &mut Value, names: &[(&str, &str)], to_core: bool) {
     }
 }
 
-/// Top-level members of the core kinds besides apiVersion, kind and metadata.
-fn members(kind: Kind) -> &'static [&'static str] {
+/// Fills the defaults of a core kind in (`pkg/apis/*/v1/defaults.go`).
+pub(crate) fn default(kind: Kind, object: &mut Value) {
     match kind {
-        Kind::ConfigMap => &["data", "binaryData", "immutable"],
-        Kind::Secret => &["data", "stringData", "type", "immutable"],
-        Kind::ServiceAccount => &[
-            "secrets",
-            "imagePullSecrets",
-            "automountServiceAccountToken",
-        ],
-        Kind::Lease => &["spec"],
-        Kind::Event => &[
-            "involvedObject",
-            "reason",
-            "message",
-            "source",
-            "firstTimestamp",
-            "lastTimestamp",
-            "count",
-            "type",
-            "eventTime",
-            "series",
-            "action",
-            "related",
-            "reportingComponent",
-            "reportingInstance",
-        ],
-        Kind::EventV1 => &[
-            "eventTime",
-            "series",
-            "reportingController",
-            "reportingInstance",
-            "action",
-            "reason",
-            "regarding",
-            "related",
-            "note",
-            "type",
-            "deprecatedSource",
-            "deprecatedFirstTimestamp",
-            "deprecatedLastTimestamp",
-            "deprecatedCount",
-        ],
-        Kind::Namespace | Kind::Node | Kind::Pod | Kind::Job | Kind::Definition | Kind::Custom => {
-            &["spec", "status"]
-        }
-    }
-}
-
-/// Fills defaults of a core kind in and drops the top-level fields that it
-/// does not know; deeper ones are kept as they are.
-pub(crate) fn shape(kind: Kind, object: &mut Value) -> Result<Vec<String>, String> {
-    let mut unknown = Vec::new();
-    if let Value::Object(map) = object {
-        map.retain(|key, value| {
-            let known = matches!(key.as_str(), "apiVersion" | "kind" | "metadata")
-                || members(kind).contains(&key.as_str());
-            if !known {
-                unknown.push(key.clone());
-            }
-            known && !value.is_null()
-        });
-    }
-    if matches!(kind, Kind::ConfigMap | Kind::Secret)
-        && let Value::Object(map) = object
-    {
-        // `omitempty`: reading into a Go struct and writing it drops these.
-        map.retain(|key, value| {
-            !(matches!(key.as_str(), "data" | "binaryData" | "stringData")
-                && value.as_object().is_some_and(serde_json::Map::is_empty))
-        });
-    }
-    match kind {
-        Kind::Definition => crate::crd::default(object),
-        Kind::ConfigMap => texts(object, "ConfigMap", "data")?,
-        Kind::Secret => secret(object)?,
-        Kind::Pod => pod_spec(object.get_mut("spec")),
+        Kind::Secret => secret(object),
+        Kind::Pod => pod_spec(object.get_mut("spec"), true),
         Kind::Job => job(object),
         _ => {}
     }
-    Ok(unknown)
 }
 
-fn default(object: &mut Value, key: &str, value: Value) {
-    if let Value::Object(map) = object {
-        map.entry(key).or_insert(value);
-    }
-}
-
-/// A map of texts, as Go decodes it.
-fn texts(object: &Value, kind: &str, key: &str) -> Result<(), String> {
-    let Some(Value::Object(map)) = object.get(key) else {
-        return Ok(());
-    };
-    match map.values().find(|v| !v.is_string()) {
-        None => Ok(()),
-        Some(bad) => Err(format!(
-            "json: cannot unmarshal {} into Go struct field {kind}.{key} of type string",
-            crate::meta::go_kind(bad)
-        )),
+fn fill(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(map) = object
+        && !map.contains_key(key)
+    {
+        map.insert(key.to_owned(), value);
     }
 }
 
 /// `stringData` is written into `data`; the type is opaque unless given.
-fn secret(object: &mut Value) -> Result<(), String> {
+fn secret(object: &mut Value) {
     use base64::Engine;
     let coder = base64::engine::general_purpose::STANDARD;
-    texts(object, "Secret", "stringData")?;
-    if let Some(Value::Object(data)) = object.get("data") {
-        for value in data.values() {
-            let text = value.as_str().unwrap_or_default();
-            if let Err(error) = coder.decode(text) {
-                let at = match error {
-                    base64::DecodeError::InvalidByte(at, _)
-                    | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                    _ => text.len(),
-                };
-                return Err(format!("illegal base64 data at input byte {at}"));
-            }
-        }
-    }
     if let Value::Object(map) = object {
         if let Some(Value::Object(strings)) = map.remove("stringData") {
             let data = map.entry("data").or_insert_with(|| json!({}));
@@ -178,54 +79,170 @@ fn secret(object: &mut Value) -> Result<(), String> {
         }
         map.entry("type").or_insert_with(|| json!("Opaque"));
     }
-    Ok(())
 }
 
-/// The defaults of `pkg/apis/core/v1/defaults.go` for a pod's spec.
-fn pod_spec(spec: Option<&mut Value>) {
+/// The defaults of `pkg/apis/core/v1/defaults.go` for a pod's spec. Some are
+/// only for pods themselves, not for templates of them.
+fn pod_spec(spec: Option<&mut Value>, is_pod: bool) {
     let Some(spec) = spec.filter(|s| s.is_object()) else {
         return;
     };
     for (key, value) in [
         ("dnsPolicy", json!("ClusterFirst")),
-        ("enableServiceLinks", json!(true)),
         ("restartPolicy", json!("Always")),
         ("schedulerName", json!("default-scheduler")),
         ("securityContext", json!({})),
         ("terminationGracePeriodSeconds", json!(30)),
     ] {
-        default(spec, key, value);
+        fill(spec, key, value);
+    }
+    if is_pod {
+        fill(spec, "enableServiceLinks", json!(true));
+    }
+    // The old name of the account and the new one stand for each other.
+    for (from, to) in [
+        ("serviceAccountName", "serviceAccount"),
+        ("serviceAccount", "serviceAccountName"),
+    ] {
+        if let Some(account) = spec.get(from).cloned() {
+            fill(spec, to, account);
+        }
+    }
+    for volume in items(spec, "volumes") {
+        volume_defaults(volume);
     }
     for list in ["containers", "initContainers"] {
-        for container in spec
-            .get_mut(list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            let image = container
-                .get("image")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let tag = image
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .split_once(':')
-                .map(|(_, t)| t);
-            let pull = match tag {
-                None | Some("latest") => "Always",
-                Some(_) => "IfNotPresent",
-            };
-            for (key, value) in [
-                ("imagePullPolicy", json!(pull)),
-                ("resources", json!({})),
-                ("terminationMessagePath", json!("/dev/termination-log")),
-                ("terminationMessagePolicy", json!("File")),
-            ] {
-                default(container, key, value);
+        for container in items(spec, list) {
+            container_defaults(container, is_pod);
+        }
+    }
+}
+
+fn items<'v>(object: &'v mut Value, list: &str) -> impl Iterator<Item = &'v mut Value> {
+    object
+        .get_mut(list)
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+}
+
+fn volume_defaults(volume: &mut Value) {
+    let Value::Object(map) = volume else {
+        return;
+    };
+    // A volume without a source is an empty directory.
+    if map.len() == 1 && map.contains_key("name") {
+        map.insert("emptyDir".to_owned(), json!({}));
+    }
+    for (source, key, value) in [
+        ("secret", "defaultMode", json!(420)),
+        ("configMap", "defaultMode", json!(420)),
+        ("downwardAPI", "defaultMode", json!(420)),
+        ("projected", "defaultMode", json!(420)),
+        ("hostPath", "type", json!("")),
+        ("iscsi", "iscsiInterface", json!("default")),
+        ("azureDisk", "cachingMode", json!("ReadWrite")),
+        ("azureDisk", "fsType", json!("ext4")),
+        ("azureDisk", "kind", json!("Shared")),
+        ("azureDisk", "readOnly", json!(false)),
+    ] {
+        if let Some(source) = map.get_mut(source) {
+            fill(source, key, value);
+        }
+    }
+    if let Some(files) = map.get_mut("downwardAPI") {
+        for file in items(files, "items") {
+            field_ref(file.get_mut("fieldRef"));
+        }
+    }
+    if let Some(projected) = map.get_mut("projected") {
+        for source in items(projected, "sources") {
+            if let Some(token) = source.get_mut("serviceAccountToken") {
+                fill(token, "expirationSeconds", json!(3600));
+            }
+            if let Some(files) = source.get_mut("downwardAPI") {
+                for file in items(files, "items") {
+                    field_ref(file.get_mut("fieldRef"));
+                }
             }
         }
+    }
+}
+
+fn field_ref(reference: Option<&mut Value>) {
+    if let Some(reference) = reference {
+        fill(reference, "apiVersion", json!("v1"));
+    }
+}
+
+fn container_defaults(container: &mut Value, is_pod: bool) {
+    let image = container
+        .get("image")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let tag = image
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .split_once(':')
+        .map(|(_, t)| t);
+    let pull = match tag {
+        None | Some("latest") => "Always",
+        Some(_) => "IfNotPresent",
+    };
+    for (key, value) in [
+        ("imagePullPolicy", json!(pull)),
+        ("terminationMessagePath", json!("/dev/termination-log")),
+        ("terminationMessagePolicy", json!("File")),
+    ] {
+        fill(container, key, value);
+    }
+    for port in items(container, "ports") {
+        fill(port, "protocol", json!("TCP"));
+    }
+    for variable in items(container, "env") {
+        field_ref(variable.pointer_mut("/valueFrom/fieldRef"));
+    }
+    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        let Some(probe) = container.get_mut(probe) else {
+            continue;
+        };
+        for (key, value) in [
+            ("timeoutSeconds", json!(1)),
+            ("periodSeconds", json!(10)),
+            ("successThreshold", json!(1)),
+            ("failureThreshold", json!(3)),
+        ] {
+            fill(probe, key, value);
+        }
+        handler(probe);
+    }
+    for hook in ["postStart", "preStop"] {
+        if let Some(hook) = container.pointer_mut(&format!("/lifecycle/{hook}")) {
+            handler(hook);
+        }
+    }
+    // What is limited and not asked for is asked for.
+    let limits = container
+        .pointer("/resources/limits")
+        .and_then(Value::as_object)
+        .cloned();
+    if let Some(limits) = limits.filter(|_| is_pod) {
+        let resources = &mut container["resources"];
+        fill(resources, "requests", json!({}));
+        for (name, limit) in limits {
+            fill(&mut resources["requests"], &name, limit);
+        }
+    }
+}
+
+fn handler(of: &mut Value) {
+    if let Some(get) = of.get_mut("httpGet") {
+        fill(get, "path", json!("/"));
+        fill(get, "scheme", json!("HTTP"));
+    }
+    if let Some(grpc) = of.get_mut("grpc") {
+        fill(grpc, "service", json!(""));
     }
 }
 
@@ -242,14 +259,10 @@ fn job(object: &mut Value) {
         ("podReplacementPolicy", json!("TerminatingOrFailed")),
         ("suspend", json!(false)),
     ] {
-        default(spec, key, value);
+        fill(spec, key, value);
     }
     if let Some(template) = spec.get_mut("template") {
-        pod_spec(template.get_mut("spec"));
-        if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
-            // Only pods themselves get this one.
-            spec.remove("enableServiceLinks");
-        }
+        pod_spec(template.get_mut("spec"), false);
     }
 }
 
@@ -259,9 +272,9 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
         Kind::Pod => {
             object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
             if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
-                default(spec, "priority", json!(0));
-                default(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
-                default(
+                fill(spec, "priority", json!(0));
+                fill(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
+                fill(
                     spec,
                     "tolerations",
                     json!([
@@ -274,18 +287,6 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
         Kind::Job => {
             object["status"] = json!({});
             job_selector(object);
-        }
-        Kind::Event => {
-            for (key, value) in [
-                ("source", json!({})),
-                ("firstTimestamp", Value::Null),
-                ("lastTimestamp", Value::Null),
-                ("eventTime", Value::Null),
-                ("reportingComponent", json!("")),
-                ("reportingInstance", json!("")),
-            ] {
-                default(object, key, value);
-            }
         }
         _ => {}
     }
@@ -378,18 +379,4 @@ pub(crate) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<Fiel
         _ => {}
     }
     errors
-}
-
-/// The schema of a core kind for OpenAPI: its top-level members.
-pub(crate) fn openapi(kind: Kind) -> Value {
-    let properties: serde_json::Map<String, Value> = members(kind)
-        .iter()
-        .map(|name| {
-            (
-                (*name).to_owned(),
-                json!({"x-kubernetes-preserve-unknown-fields": true}),
-            )
-        })
-        .collect();
-    json!({"type": "object", "properties": properties})
 }

@@ -29,8 +29,27 @@ fn flag(object: &Value, pointer: &str) -> bool {
         .unwrap_or_default()
 }
 
+/// Drops the members that a definition does not have, and names them.
+pub(crate) fn shape(object: &mut Value) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if let Value::Object(map) = object {
+        map.retain(|key, value| {
+            let known = matches!(
+                key.as_str(),
+                "apiVersion" | "kind" | "metadata" | "spec" | "status"
+            );
+            if !known {
+                unknown.push(key.clone());
+            }
+            known && !value.is_null()
+        });
+    }
+    default(object);
+    unknown
+}
+
 /// Fills in what a definition leaves out (`apiextensions/v1/defaults.go`).
-pub(crate) fn default(object: &mut Value) {
+fn default(object: &mut Value) {
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };

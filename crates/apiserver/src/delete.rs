@@ -491,7 +491,13 @@ pub(crate) async fn collection(
             Err(failure) if failure.code() == 404 => {}
             Err(failure) => return Err(failure),
         }
-        items.push(crate::convert::to_value(resource, stored));
+        let mut item = crate::convert::to_value(resource, stored);
+        if let Some(item) = item.as_object_mut().filter(|_| !resource.is_custom()) {
+            // Items of typed lists do not say what they are.
+            item.remove("kind");
+            item.remove("apiVersion");
+        }
+        items.push(item);
     }
     let mut list = json!({"kind": resource.list_kind, "apiVersion": resource.api_version(),
         "metadata": {"resourceVersion": page.version.to_string()}, "items": items});

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use bytes::BytesMut;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -140,9 +141,73 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 }
 
+/// Copies an object without its `kind` and `apiVersion`. The JSON must be
+/// valid and without spaces, as the store holds it.
+pub(crate) fn without_type(json: &[u8], out: &mut BytesMut) {
+    out.extend_from_slice(b"{");
+    let first = out.len();
+    let mut at = 1;
+    while at < json.len() && json[at] != b'}' {
+        let end = member_end(json, at);
+        let member = &json[at..end];
+        if !member.starts_with(b"\"kind\":") && !member.starts_with(b"\"apiVersion\":") {
+            if out.len() > first {
+                out.extend_from_slice(b",");
+            }
+            out.extend_from_slice(member);
+        }
+        at = end + usize::from(json.get(end) == Some(&b','));
+    }
+    out.extend_from_slice(b"}");
+}
+
+/// Where a member of the outermost object ends.
+fn member_end(json: &[u8], start: usize) -> usize {
+    let mut depth = 0usize;
+    let mut at = start;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(byte) = json.get(at) {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => at += 2,
+                        _ => at += 1,
+                    }
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' => depth -= 1,
+            b',' if depth == 0 => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    json.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_type_is_left_out_wherever_it_stands() {
+        for (json, wanted) in [
+            (
+                r#"{"apiVersion":"v1","data":{"kind":"}\","},"kind":"K","z":[1,{"kind":2}]}"#,
+                r#"{"data":{"kind":"}\","},"z":[1,{"kind":2}]}"#,
+            ),
+            (r#"{"kind":"K"}"#, "{}"),
+            ("{}", "{}"),
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+        ] {
+            let mut out = BytesMut::new();
+            without_type(json.as_bytes(), &mut out);
+            assert_eq!(out, wanted.as_bytes(), "{json}");
+        }
+    }
 
     #[test]
     fn keys_that_come_twice_are_named_with_their_path() {

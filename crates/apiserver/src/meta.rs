@@ -8,15 +8,20 @@ use serde_json::{Map, Value};
 use crate::names;
 use crate::status::FieldError;
 
-/// `metadata` of `object`, made if missing or not an object.
-pub(crate) fn of_mut(object: &mut Value) -> &mut Map<String, Value> {
+/// The members of `object`, which is made one if it is none.
+fn of_object(object: &mut Value) -> &mut Map<String, Value> {
     if !object.is_object() {
         *object = Value::Object(Map::new());
     }
     let Value::Object(map) = object else {
         unreachable!("made an object just above")
     };
-    let meta = map
+    map
+}
+
+/// `metadata` of `object`, made if missing or not an object.
+pub(crate) fn of_mut(object: &mut Value) -> &mut Map<String, Value> {
+    let meta = of_object(object)
         .entry("metadata")
         .or_insert_with(|| Value::Object(Map::new()));
     if !meta.is_object() {
@@ -98,173 +103,14 @@ pub(crate) fn set(object: &mut Value, key: &str, value: Option<Value>) {
     }
 }
 
-/// Members of `metadata`, with the type that Go decodes them into.
-const MEMBERS: &[(&str, Member)] = &[
-    ("name", Member::Text),
-    ("generateName", Member::Text),
-    ("namespace", Member::Text),
-    ("selfLink", Member::Text),
-    ("uid", Member::Text),
-    ("resourceVersion", Member::Text),
-    ("generation", Member::Integer),
-    ("creationTimestamp", Member::Time),
-    ("deletionTimestamp", Member::Time),
-    ("deletionGracePeriodSeconds", Member::Integer),
-    ("labels", Member::Texts),
-    ("annotations", Member::Texts),
-    ("ownerReferences", Member::Owners),
-    ("finalizers", Member::List),
-    ("managedFields", Member::Managers),
-];
-
-#[derive(Clone, Copy, PartialEq)]
-enum Member {
-    Text,
-    Integer,
-    Time,
-    Texts,
-    List,
-    Owners,
-    Managers,
-}
-
-const OWNER_MEMBERS: [&str; 6] = [
-    "apiVersion",
-    "kind",
-    "name",
-    "uid",
-    "controller",
-    "blockOwnerDeletion",
-];
-
 /// Brings `metadata` into the form that Go's decoder would give it: unknown
 /// and empty members removed, nulls dropped. Returns the unknown members, or
 /// what could not be decoded.
 pub(crate) fn normalise(object: &mut Value) -> Result<Vec<String>, String> {
-    let mut unknown = Vec::new();
-    match object.get("metadata") {
-        None | Some(Value::Null) => {}
-        Some(Value::Object(_)) => {}
-        Some(other) => {
-            return Err(format!(
-                "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata of type v1.ObjectMeta",
-                go_kind(other)
-            ));
-        }
-    }
-    let meta = of_mut(object);
-    let keys: Vec<String> = meta.keys().cloned().collect();
-    for key in keys {
-        let Some((_, member)) = MEMBERS.iter().find(|(name, _)| *name == key) else {
-            meta.remove(&key);
-            unknown.push(format!("metadata.{key}"));
-            continue;
-        };
-        let Some(value) = meta.get_mut(&key) else {
-            continue;
-        };
-        let drop = match (member, &mut *value) {
-            (_, Value::Null) => true,
-            (Member::Text, Value::String(s)) => s.is_empty(),
-            (Member::Time, Value::String(s)) => {
-                let Ok(time) = s.parse::<jiff::Timestamp>() else {
-                    return Err(format!(
-                        "parsing time {} as \"2006-01-02T15:04:05Z07:00\": cannot parse {} as \"2006\"",
-                        crate::quote::quote(s),
-                        crate::quote::quote(s)
-                    ));
-                };
-                *s = crate::clock::rfc3339(time);
-                false
-            }
-            (Member::Integer, Value::Number(n)) if n.is_i64() || n.is_u64() => {
-                key == "generation" && n.as_i64() == Some(0)
-            }
-            (Member::Texts, Value::Object(map)) => {
-                for (_, value) in map.iter_mut() {
-                    match value {
-                        Value::String(_) => {}
-                        Value::Null => *value = Value::String(String::new()),
-                        other => return Err(wrong(&key, other, "string")),
-                    }
-                }
-                map.is_empty()
-            }
-            (Member::List, Value::Array(list)) => {
-                if let Some(bad) = list.iter().find(|v| !v.is_string()) {
-                    return Err(wrong(&key, bad, "string"));
-                }
-                list.is_empty()
-            }
-            (Member::Owners, Value::Array(list)) => {
-                for (i, owner) in list.iter_mut().enumerate() {
-                    let Value::Object(owner) = owner else {
-                        return Err(wrong(&key, owner, "v1.OwnerReference"));
-                    };
-                    owner.retain(|name, value| {
-                        let known = OWNER_MEMBERS.contains(&name.as_str());
-                        if !known {
-                            unknown.push(format!("metadata.ownerReferences[{i}].{name}"));
-                        }
-                        known && !value.is_null()
-                    });
-                    for name in ["apiVersion", "kind", "name", "uid"] {
-                        match owner.get(name) {
-                            Some(Value::String(_)) => {}
-                            None => {
-                                owner.insert(name.to_owned(), Value::String(String::new()));
-                            }
-                            Some(other) => {
-                                return Err(wrong(
-                                    &format!("ownerReferences.{name}"),
-                                    other,
-                                    "string",
-                                ));
-                            }
-                        }
-                    }
-                    for name in ["controller", "blockOwnerDeletion"] {
-                        if let Some(other) = owner.get(name).filter(|v| !v.is_boolean()) {
-                            return Err(wrong(&format!("ownerReferences.{name}"), other, "bool"));
-                        }
-                    }
-                }
-                list.is_empty()
-            }
-            (Member::Managers, Value::Array(list)) => {
-                if let Some(bad) = list.iter().find(|v| !v.is_object()) {
-                    return Err(wrong(&key, bad, "v1.ManagedFieldsEntry"));
-                }
-                false
-            }
-            (member, other) => {
-                return Err(wrong(
-                    &key,
-                    other,
-                    match member {
-                        Member::Text => "string",
-                        Member::Integer => "int64",
-                        Member::Time => "string",
-                        Member::Texts => "map[string]string",
-                        Member::List => "[]string",
-                        Member::Owners => "[]v1.OwnerReference",
-                        Member::Managers => "[]v1.ManagedFieldsEntry",
-                    },
-                ));
-            }
-        };
-        if drop {
-            meta.remove(&key);
-        }
-    }
-    Ok(unknown)
-}
-
-fn wrong(key: &str, value: &Value, wanted: &str) -> String {
-    format!(
-        "json: cannot unmarshal {} into Go struct field ObjectMeta.{key} of type {wanted}",
-        go_kind(value)
-    )
+    let metadata = of_object(object).remove("metadata").unwrap_or_default();
+    let decoded = crate::go_decode::decode(crate::core_types::object_meta(), metadata, "metadata")?;
+    of_object(object).insert("metadata".to_owned(), Value::Object(decoded.object));
+    Ok(decoded.unknown)
 }
 
 /// The word that Go's decoder uses for a JSON value.
@@ -284,10 +130,15 @@ pub(crate) fn go_kind(value: &Value) -> &'static str {
 pub(crate) enum NameRule {
     Subdomain,
     Label,
+    /// Whatever can stand in a path.
+    Segment,
 }
 
 impl NameRule {
     pub(crate) fn errors(self, name: &str, prefix: bool) -> Vec<String> {
+        if self == Self::Segment {
+            return names::segment_errors(name, prefix);
+        }
         // A prefix may end in a dash: the suffix follows.
         let masked;
         let checked = if prefix && name.len() > 1 && name.ends_with('-') {
@@ -299,6 +150,7 @@ impl NameRule {
         match self {
             Self::Subdomain => names::subdomain_errors(checked),
             Self::Label => names::label_errors(checked),
+            Self::Segment => Vec::new(),
         }
     }
 }
@@ -448,7 +300,8 @@ fn labels_and_owners(object: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Checks what an update does to `metadata`.
+/// Checks what an update does to `metadata`, and its labels, annotations and
+/// owners once more.
 pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if is_terminating(old) {
@@ -500,6 +353,7 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
             ));
         }
     }
+    labels_and_owners(new, &mut errors);
     errors
 }
 

@@ -49,6 +49,19 @@ pub(crate) fn subdomain_errors(name: &str) -> Vec<String> {
     errors
 }
 
+/// What is wrong with a name that is only a part of a path, or with the
+/// beginning of one.
+pub(crate) fn segment_errors(name: &str, prefix: bool) -> Vec<String> {
+    if !prefix && matches!(name, "." | "..") {
+        return vec![format!("may not be '{name}'")];
+    }
+    ["/", "%"]
+        .into_iter()
+        .filter(|part| name.contains(part))
+        .map(|part| format!("may not contain '{part}'"))
+        .collect()
+}
+
 /// What is wrong with a DNS-1123 label, as a namespace must be.
 pub(crate) fn label_errors(name: &str) -> Vec<String> {
     let mut errors = Vec::new();

@@ -109,7 +109,7 @@ fn schema(state: &State, resource: &Resource, _refs: &str) -> Value {
             })
             .unwrap_or_else(|| json!({"type": "object"}))
     } else {
-        crate::core_rules::openapi(resource.behaviour)
+        crate::core_types::openapi(resource.behaviour)
     };
     for (key, about) in [
         (

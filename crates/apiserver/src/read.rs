@@ -325,12 +325,23 @@ pub(crate) fn collect(
                 )
             }
         };
-    let mut rest = objects.filter(|stored| selection.matches(stored));
+    let mut rest = objects;
     if limit == 0 {
-        page.items = rest.cloned().collect();
+        page.items = rest
+            .filter(|stored| selection.matches(stored))
+            .cloned()
+            .collect();
         return Ok(page);
     }
-    page.items = rest.by_ref().take(limit).cloned().collect();
+    while page.items.len() < limit {
+        match rest.next() {
+            Some(stored) if selection.matches(stored) => page.items.push(stored.clone()),
+            Some(_) => {}
+            None => return Ok(page),
+        }
+    }
+    // A page that is full goes on when there is anything behind it, whether or
+    // not that matches (`cacher.go`).
     if let Some(next) = rest.next() {
         page.token = Some(
             Continue {
@@ -389,7 +400,13 @@ pub(crate) fn list(call: &Call, target: &Target) -> Result<Reply, Failure> {
                 if i > 0 {
                     body.extend_from_slice(b",");
                 }
-                body.extend_from_slice(&crate::convert::to_bytes(resource, stored));
+                let json = crate::convert::to_bytes(resource, stored);
+                if resource.is_custom() {
+                    body.extend_from_slice(&json);
+                } else {
+                    // Items of typed lists do not say what they are.
+                    crate::json::without_type(&json, &mut body);
+                }
             }
             body.extend_from_slice(b"]}\n");
             Ok(Reply::json(200, body.freeze()))

@@ -3,7 +3,6 @@
 //! apiextensions-apiserver's `registry/customresource/etcd.go`).
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::meta;
@@ -130,13 +129,7 @@ pub(crate) fn decode(body: &Bytes, name: &str) -> Result<Change, Failure> {
 
 impl Change {
     /// The object with its new number of replicas.
-    pub(crate) fn apply(
-        &self,
-        call: &Call,
-        target: &Target,
-        old: &Value,
-        now: Timestamp,
-    ) -> Result<Value, Failure> {
+    pub(crate) fn apply(&self, target: &Target, old: &Value) -> Result<Value, Failure> {
         let paths = paths(target)?;
         let before = of(paths, old);
         let scale = match self {
@@ -147,7 +140,7 @@ impl Change {
                     "application/merge-patch+json",
                 ]));
             }
-            Self::Patch(patch) => patch.apply(call, target, &before, now)?.0,
+            Self::Patch(patch) => patch.apply_to_scale(&before)?,
         };
         let replicas = match scale.pointer("/spec/replicas") {
             None | Some(Value::Null) => 0,

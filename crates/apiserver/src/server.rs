@@ -359,7 +359,9 @@ impl State {
     fn seal(&self, resource: &Resource, key: String, mut object: Value) -> Stored {
         let version = self.store.next_version();
         crate::convert::to_storage(resource, &mut object);
-        crate::meta::of_mut(&mut object).insert(
+        let meta = crate::meta::of_mut(&mut object);
+        meta.remove("selfLink");
+        meta.insert(
             "resourceVersion".to_owned(),
             Value::String(version.to_string()),
         );

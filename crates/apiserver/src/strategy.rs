@@ -4,17 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::builtin::Kind;
-use crate::meta;
+use crate::meta::{self, NameRule};
 use crate::request::Call;
 use crate::resource::{Resource, text};
 use crate::schema::{Schema, rules};
 use crate::status::FieldError;
-
-/// Brings an object of a core kind into shape: unknown fields removed (and
-/// named), defaults filled in.
-pub(crate) fn shape_core(resource: &Resource, object: &mut Value) -> Result<Vec<String>, String> {
-    crate::core_rules::shape(resource.behaviour, object)
-}
 
 pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
     match resource.behaviour {
@@ -128,13 +122,18 @@ fn check_type(resource: &Resource, object: &Value) -> Vec<FieldError> {
     if !resource.is_custom() {
         return errors;
     }
-    let kind = text(object, "/kind");
-    if kind != resource.kind {
-        errors.push(FieldError::invalid_str(
-            "kind",
-            kind,
-            format!("must be {}", resource.kind),
-        ));
+    for (key, wanted) in [
+        ("kind", resource.kind.clone()),
+        ("apiVersion", resource.api_version()),
+    ] {
+        let found = text(object, &format!("/{key}"));
+        if found != wanted {
+            errors.push(FieldError::invalid_str(
+                key,
+                found,
+                format!("must be {wanted}"),
+            ));
+        }
     }
     errors
 }
@@ -167,22 +166,30 @@ pub(crate) fn validate_update(
     new: &Value,
     old: &Value,
 ) -> Vec<FieldError> {
+    // Checked once for all kinds and again for each (`rest/update.go`), so that
+    // the same error can be there several times.
+    let mut errors = meta::validate(new, resource.namespaced, NameRule::Segment);
+    errors.extend(meta::validate_update(new, old));
     let wrong_type = check_type(resource, new);
     if !wrong_type.is_empty() {
-        return wrong_type;
+        errors.extend(wrong_type);
+        return errors;
     }
-    let mut errors = meta::validate_update(new, old);
-    // The real server checks this twice, once for all kinds and once for each.
-    errors.extend(errors.clone());
-    for error in meta::validate(new, resource.namespaced, resource.behaviour.name_rule()) {
-        // A stored name cannot change; it was checked when it was made.
-        let named = matches!(
-            error.field.as_str(),
-            "metadata.name" | "metadata.generateName" | "metadata.namespace"
-        );
-        if !named && !errors.contains(&error) {
-            errors.push(error);
-        }
+    let kind = resource.behaviour;
+    if !matches!(kind, Kind::Event | Kind::EventV1) {
+        errors.extend(meta::validate_update(new, old));
+    }
+    let whole = matches!(
+        kind,
+        Kind::ConfigMap
+            | Kind::Secret
+            | Kind::ServiceAccount
+            | Kind::Node
+            | Kind::Namespace
+            | Kind::Job
+    );
+    if whole && sub.is_empty() {
+        errors.extend(meta::validate(new, resource.namespaced, kind.name_rule()));
     }
     if let Some(paths) = &resource.scale {
         errors.extend(crate::scale::validate(paths, new, sub == "status"));

@@ -321,10 +321,6 @@ impl Watch {
             "apiVersion": resource.api_version(),
             "metadata": {"resourceVersion": version.to_string()},
         });
-        if !resource.is_custom() {
-            // Typed objects show their empty creation time.
-            object["metadata"]["creationTimestamp"] = Value::Null;
-        }
         if end_of_initial {
             object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

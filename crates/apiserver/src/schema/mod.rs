@@ -270,10 +270,15 @@ impl Schema {
 
     /// Fills defaults in, and drops nulls that the schema does not allow.
     pub(crate) fn default_object(&self, object: &mut Value) {
-        drop_nulls(object, self);
+        self.drop_nulls(object);
         if self.has_defaults {
             fill(object, self);
         }
+    }
+
+    /// Drops nulls that the schema neither allows nor replaces by a default.
+    pub(crate) fn drop_nulls(&self, object: &mut Value) {
+        drop_nulls(object, self);
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::admit::{admission_request, mutate, validate};
-use super::decode::{check_manager, decode};
+use super::decode::{check_options, decode};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::builtin::Kind;
 use crate::managed;
@@ -21,7 +21,7 @@ const NAME_ATTEMPTS: usize = 8;
 
 /// POST to a collection.
 pub(crate) async fn create(call: &Call, target: &Target, body: Bytes) -> Result<Reply, Failure> {
-    check_manager(call, "CreateOptions")?;
+    check_options(call, "CreateOptions", Vec::new())?;
     let dry_run = call.query.dry_run()?;
     let object = decode(call, target, &body)?;
     let created = create_object(
@@ -54,7 +54,7 @@ pub(super) async fn create_object(
     dedup_owners(call, &mut object);
     if fresh {
         // An object that apply creates has its fields recorded already.
-        managed::on_create(managed, resource, &mut object);
+        managed::on_create(managed, &mut object);
     }
     if resource.namespaced {
         check_namespace(call, target, meta::name(&object))?;
@@ -101,7 +101,6 @@ async fn try_create(
         meta.insert("creationTimestamp".to_owned(), Value::String(now));
         meta.remove("deletionTimestamp");
         meta.remove("deletionGracePeriodSeconds");
-        meta.remove("selfLink");
         if resource.namespaced {
             meta.insert(
                 "namespace".to_owned(),
@@ -124,8 +123,6 @@ async fn try_create(
     }
     if resource.behaviour.counts_generations() {
         meta::set(&mut object, "generation", Some(Value::from(1)));
-    } else {
-        meta::set(&mut object, "generation", None);
     }
     strategy::prepare_create(resource, &mut object);
     let name = meta::name(&object).to_owned();

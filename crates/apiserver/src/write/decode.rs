@@ -8,7 +8,6 @@ use crate::quote::quote;
 use crate::request::{Call, FieldValidation, Target};
 use crate::resource::text;
 use crate::status::{Failure, FieldError};
-use crate::strategy;
 
 /// Decodes a body that must be one object of the target's kind.
 pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value, Failure> {
@@ -75,12 +74,12 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
         )));
     }
     check_type(target, &mut object)?;
-    shape(call, target, &mut object, &duplicates)?;
+    shape_body(call, target, &mut object, &duplicates)?;
     Ok(object)
 }
 
 /// Checks `apiVersion` and `kind`; core kinds get them when they are missing.
-pub(super) fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
+fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
     let resource = &target.resource;
     if !resource.is_custom() {
         for (key, value) in [
@@ -116,15 +115,15 @@ pub(super) fn check_type(target: &Target, object: &mut Value) -> Result<(), Fail
     Ok(())
 }
 
-/// Prunes and defaults; unknown and doubled fields are answered as the request asks.
-pub(super) fn shape(
+/// Prunes and defaults a decoded body; unknown and doubled fields are answered
+/// as the request asks.
+fn shape_body(
     call: &Call,
     target: &Target,
     object: &mut Value,
     duplicates: &[String],
 ) -> Result<(), Failure> {
     let resource = &target.resource;
-    let validation = FieldValidation::of(&call.query)?;
     let fail = |why: &str| {
         Failure::bad_request(format!(
             "{} in version {} cannot be handled as a {}: {why}",
@@ -133,25 +132,9 @@ pub(super) fn shape(
             resource.kind
         ))
     };
-    let mut unknown = meta::normalise(object).map_err(|why| fail(&why))?;
-    match &resource.schema {
-        Some(schema) => {
-            unknown.extend(schema.prune(object));
-            schema.default_object(object);
-        }
-        None => unknown.extend(strategy::shape_core(resource, object).map_err(|why| fail(&why))?),
-    }
-    unknown.sort();
-    let complaints: Vec<String> = duplicates
-        .iter()
-        .map(|path| format!("duplicate field {}", quote(path)))
-        .chain(
-            unknown
-                .iter()
-                .map(|path| format!("unknown field {}", quote(path))),
-        )
-        .collect();
-    match validation {
+    let unknown = shape(target, object).map_err(|why| fail(&why))?;
+    let complaints = complaints(duplicates, &unknown);
+    match FieldValidation::of(&call.query)? {
         FieldValidation::Ignore => {}
         FieldValidation::Warn => complaints.into_iter().for_each(|c| call.warn(c)),
         FieldValidation::Strict if complaints.is_empty() => {}
@@ -165,18 +148,91 @@ pub(super) fn shape(
     Ok(())
 }
 
-/// `fieldManager` must be printable and at most 128 bytes long.
-pub(super) fn check_manager(call: &Call, options: &str) -> Result<(), Failure> {
-    let Some(manager) = call.query.get("fieldManager") else {
+/// What strict validation says of doubled and unknown fields.
+pub(crate) fn complaints(duplicates: &[String], unknown: &[String]) -> Vec<String> {
+    duplicates
+        .iter()
+        .map(|path| format!("duplicate field {}", quote(path)))
+        .chain(
+            unknown
+                .iter()
+                .map(|path| format!("unknown field {}", quote(path))),
+        )
+        .collect()
+}
+
+/// Brings an object into the shape that Go's types, or the definition's
+/// schema, give it; the unknown fields, or why it cannot be decoded.
+pub(crate) fn shape(target: &Target, object: &mut Value) -> Result<Vec<String>, String> {
+    let resource = &target.resource;
+    if let Some(id) = crate::core_types::of_kind(resource.behaviour) {
+        // An empty list asks for the records to be forgotten; Go tells it from
+        // none at all.
+        let reset = meta::get(object, "managedFields")
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty);
+        let decoded = crate::go_decode::decode(id, std::mem::take(object), "")?;
+        *object = Value::Object(decoded.object);
+        if reset {
+            meta::set(object, "managedFields", Some(serde_json::json!([{}])));
+        }
+        crate::core_rules::default(resource.behaviour, object);
+        return Ok(decoded.unknown);
+    }
+    let mut unknown = meta::normalise(object)?;
+    match &resource.schema {
+        Some(schema) => {
+            unknown.extend(schema.prune(object));
+            schema.default_object(object);
+        }
+        None if resource.is_custom() => {}
+        None => unknown.extend(crate::crd::shape(object)),
+    }
+    Ok(unknown)
+}
+
+/// The type of an object that a patch has made.
+pub(crate) fn check_type_of_patched(target: &Target, object: &mut Value) -> Result<(), String> {
+    check_type(target, object).map_err(|failure| failure.message().to_owned())
+}
+
+/// The options that every write has, as the real server checks them;
+/// `errors` are those that were found already.
+pub(crate) fn check_options(
+    call: &Call,
+    options: &str,
+    mut errors: Vec<FieldError>,
+) -> Result<(), Failure> {
+    if let Some(manager) = call.query.get("fieldManager") {
+        if manager.len() > 128 {
+            errors.push(FieldError::too_long("fieldManager", 128));
+        }
+        if let Some((at, bad)) = manager.chars().enumerate().find(|(_, c)| c.is_control()) {
+            let why = format!(
+                "invalid character U+{:04X} (at position {at})",
+                u32::from(bad)
+            );
+            errors.push(FieldError::invalid_str("fieldManager", manager, why));
+        }
+    }
+    let dry_run: Vec<&str> = call.query.all("dryRun").collect();
+    if dry_run.iter().any(|value| *value != "All") {
+        errors.push(FieldError::not_supported(
+            "dryRun",
+            &serde_json::json!(dry_run),
+            &["All".to_owned()],
+        ));
+    }
+    let validation = call.query.get("fieldValidation").unwrap_or_default();
+    if !matches!(validation, "" | "Ignore" | "Warn" | "Strict") {
+        errors.push(FieldError::not_supported(
+            "fieldValidation",
+            &Value::from(validation),
+            &["", "Ignore", "Strict", "Warn"].map(str::to_owned),
+        ));
+    }
+    if errors.is_empty() {
         return Ok(());
-    };
-    let error = if manager.len() > 128 {
-        FieldError::too_long("fieldManager", 128)
-    } else if let Some((at, bad)) = manager.chars().enumerate().find(|(_, c)| c.is_control()) {
-        let shown = format!("invalid character U+{:04X} (at position {at})", bad as u32);
-        FieldError::invalid_str("fieldManager", manager, shown)
-    } else {
-        return Ok(());
-    };
-    Err(Failure::invalid("meta.k8s.io", options, "", &[error]))
+    }
+    Err(Failure::invalid("meta.k8s.io", options, "", &errors))
 }

@@ -4,7 +4,7 @@
 
 mod admit;
 mod create;
-mod decode;
+pub(crate) mod decode;
 mod update;
 
 pub(crate) use admit::{admission_request, mutate_delete, validate};

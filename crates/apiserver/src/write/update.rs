@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::admit::{admission_request, mutate, validate};
 use super::create::{create_object, dedup_owners};
-use super::decode::{check_manager, check_type, decode, shape};
+use super::decode::{check_options, decode};
 use crate::admission::Operation;
 use crate::builtin::Kind;
 use crate::managed;
 use crate::meta;
 use crate::quote::quote;
 use crate::reply::Reply;
-use crate::request::{Call, FieldValidation, Target};
+use crate::request::{Call, Target};
 use crate::resource::text;
 use crate::status::{Failure, FieldError};
 use crate::store::Stored;
@@ -36,26 +36,11 @@ pub(crate) async fn replace(
     name: &str,
     body: Bytes,
 ) -> Result<Reply, Failure> {
-    check_manager(call, "UpdateOptions")?;
+    check_options(call, "UpdateOptions", Vec::new())?;
     let dry_run = call.query.dry_run()?;
-    let object = decode(call, target, &body)?;
-    let named = meta::name(&object);
-    if named.is_empty() {
-        return Err(Failure::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        )));
-    }
-    if named != name {
-        return Err(Failure::bad_request(format!(
-            "the name of the object ({named}) does not match the name on the URL ({name})"
-        )));
-    }
-    let namespace = meta::text(&object, "namespace");
-    if !target.namespace.is_empty() && !namespace.is_empty() && namespace != target.namespace {
-        return Err(Failure::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
+    let mut object = decode(call, target, &body)?;
+    check_namespace_of(target, &mut object)?;
+    check_name(name, &object)?;
     if target.resource.namespaced {
         check_terminating_for_update(call, target, name)?;
     }
@@ -83,9 +68,7 @@ pub(crate) async fn patch(
     body: Bytes,
 ) -> Result<Reply, Failure> {
     let patch = crate::patch::Patch::decode(call, target, &body)?;
-    check_manager(call, "PatchOptions")?;
     let dry_run = call.query.dry_run()?;
-    FieldValidation::of(&call.query)?;
     let (code, json) = update(call, target, name, &Source::Patch(patch), dry_run).await?;
     crate::read::reply_object(call, &target.resource, code, json)
 }
@@ -154,46 +137,27 @@ async fn try_update(
                     name,
                     &format!(
                         "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                        registry_key(resource, &key),
+                        registry_key(resource, &key, dry_run),
                         existing.uid
                     ),
                 ));
             }
             let mut new = object.clone();
             dedup_owners(call, &mut new);
-            managed::on_update(
-                &managed::Write::update(call, target),
-                resource,
-                &mut new,
-                &old,
-                server.now(),
-            );
+            managed::on_update(&managed::Write::update(call, target), &mut new, &old);
             new
         }
         Source::Scale(change) => {
-            let mut new = change.apply(call, target, &old, server.now())?;
-            managed::on_update(
-                &managed::Write::update(call, target),
-                resource,
-                &mut new,
-                &old,
-                server.now(),
-            );
+            let mut new = change.apply(target, &old)?;
+            managed::on_update(&managed::Write::update(call, target), &mut new, &old);
             new
         }
         Source::Patch(patch) => {
-            let (mut new, duplicates) = patch.apply(call, target, &old, server.now())?;
-            check_type(target, &mut new)?;
-            shape(call, target, &mut new, &duplicates)?;
-            check_patched_name(target, name, &new)?;
+            let mut new = patch.apply(call, target, Some(&old))?;
+            check_namespace_of(target, &mut new)?;
+            check_name(name, &new)?;
             if !patch.is_apply() {
-                managed::on_update(
-                    &managed::Write::update(call, target),
-                    resource,
-                    &mut new,
-                    &old,
-                    server.now(),
-                );
+                managed::on_update(&managed::Write::update(call, target), &mut new, &old);
             }
             new
         }
@@ -236,9 +200,10 @@ async fn try_update(
         return Ok(Some((200, Bytes::from(new.to_string()))));
     }
     if gone {
-        // The answer to the last finalizer's removal is the object as it was sent.
+        // The answer to the last finalizer's removal is the object as it was
+        // sent; a watch sees it as it was stored.
         let answer = Bytes::from(new.to_string());
-        let stored = state.remove(resource, key, new);
+        let stored = state.remove(resource, key, old);
         if resource.behaviour == Kind::Definition {
             crate::crd::unregister(&mut state, &stored);
         }
@@ -284,10 +249,7 @@ async fn create_by_update(
             Ok((201, json))
         }
         Source::Patch(patch) if main && patch.is_apply() => {
-            let (mut object, duplicates) = patch.apply_to_nothing(call, target, name)?;
-            check_type(target, &mut object)?;
-            shape(call, target, &mut object, &duplicates)?;
-            check_patched_name(target, name, &object)?;
+            let mut object = patch.apply(call, target, None)?;
             if !meta::text(&object, "uid").is_empty() {
                 return Err(Failure::conflict(
                     &resource.group,
@@ -299,6 +261,8 @@ async fn create_by_update(
                     ),
                 ));
             }
+            check_namespace_of(target, &mut object)?;
+            check_name(name, &object)?;
             let json = create_object(
                 call,
                 target,
@@ -314,25 +278,35 @@ async fn create_by_update(
     }
 }
 
-fn check_patched_name(target: &Target, name: &str, object: &Value) -> Result<(), Failure> {
+/// The name must be the one in the path.
+fn check_name(name: &str, object: &Value) -> Result<(), Failure> {
     let found = meta::name(object);
-    if found != name {
-        return Err(Failure::bad_request(if found.is_empty() {
-            format!(
-                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            )
-        } else {
-            format!("the name of the object ({found}) does not match the name on the URL ({name})")
-        }));
+    if found == name {
+        return Ok(());
     }
-    let namespace = meta::text(object, "namespace");
-    if target.resource.namespaced && !namespace.is_empty() && namespace != target.namespace {
-        return Err(Failure::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the request ({})",
-            target.namespace
-        )));
+    Err(Failure::bad_request(if found.is_empty() {
+        format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
+    } else {
+        format!("the name of the object ({found}) does not match the name on the URL ({name})")
+    }))
+}
+
+/// The namespace must be the request's, or none; it is ignored in the cluster.
+fn check_namespace_of(target: &Target, object: &mut Value) -> Result<(), Failure> {
+    let given = meta::text(object, "namespace");
+    if given == target.namespace {
+        return Ok(());
     }
-    Ok(())
+    if given.is_empty() || target.namespace.is_empty() {
+        let own = (!target.namespace.is_empty()).then(|| Value::from(target.namespace.as_str()));
+        meta::set(object, "namespace", own);
+        return Ok(());
+    }
+    Err(Failure::bad_request(
+        "the namespace of the provided object does not match the namespace sent on the request",
+    ))
 }
 
 /// The optimistic lock.
@@ -384,12 +358,13 @@ fn check_version(
     Ok(())
 }
 
-/// Where etcd would keep the object.
-fn registry_key(resource: &crate::resource::Resource, key: &str) -> String {
+/// Where etcd would keep the object; a dry run leaves the prefix out.
+fn registry_key(resource: &crate::resource::Resource, key: &str, dry_run: bool) -> String {
+    let prefix = if dry_run { "" } else { "/registry" };
     if resource.is_custom() {
-        format!("/registry/{}/{}/{key}", resource.group, resource.plural)
+        format!("{prefix}/{}/{}/{key}", resource.group, resource.plural)
     } else {
-        format!("/registry/{}/{key}", resource.plural)
+        format!("{prefix}/{}/{key}", resource.plural)
     }
 }
 

@@ -245,7 +245,7 @@ impl Dice {
     fn create(&mut self, kind: &str, name: &str) -> Step {
         let mut object = self.object(kind, name);
         if self.chance(2) {
-            object["metadata"]["resourceVersion"] = json!("12");
+            object["metadata"]["resourceVersion"] = json!("999999999999");
         }
         let path = format!("{}{}", all(kind), self.write_query());
         step("POST", &path, JSON, object.to_string())

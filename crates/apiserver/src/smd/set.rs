@@ -1,0 +1,278 @@
+//! Sets of fields, as `managedFields` records them (`FieldsV1`).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Ty;
+
+/// A set of paths as a tree. Keys are path elements in their written form:
+/// `f:name`, `k:{"id":"x"}`, `v:"x"`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Set {
+    /// This path itself is in the set.
+    member: bool,
+    below: BTreeMap<String, Set>,
+}
+
+impl Set {
+    /// A set of paths of named fields.
+    pub(crate) fn of(paths: &[&[&str]]) -> Self {
+        let mut set = Self::default();
+        for path in paths {
+            let steps: Vec<String> = path.iter().map(|name| format!("f:{name}")).collect();
+            set.insert(&steps);
+        }
+        set
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.member && self.below.is_empty()
+    }
+
+    /// Adds a path; the empty one, the whole object, is never a member.
+    pub(crate) fn insert(&mut self, path: &[String]) {
+        if path.is_empty() {
+            return;
+        }
+        let mut at = self;
+        for step in path {
+            // Most paths share their beginning with one that is there already.
+            if !at.below.contains_key(step) {
+                at.below.insert(step.clone(), Self::default());
+            }
+            at = at
+                .below
+                .get_mut(step)
+                .expect("inserted just above when it was missing");
+        }
+        at.member = true;
+    }
+
+    /// The node of one step, if there is any.
+    pub(crate) fn at(&self, step: &str) -> Option<&Self> {
+        self.below.get(step)
+    }
+
+    pub(crate) fn is_member(&self) -> bool {
+        self.member
+    }
+
+    pub(crate) fn has_below(&self) -> bool {
+        !self.below.is_empty()
+    }
+
+    pub(crate) fn union(&mut self, other: &Self) {
+        self.member |= other.member;
+        for (step, below) in &other.below {
+            match self.below.get_mut(step) {
+                Some(mine) => mine.union(below),
+                None => {
+                    self.below.insert(step.clone(), below.clone());
+                }
+            }
+        }
+    }
+
+    /// Removes the paths that are in `other`.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.member &= !other.member;
+        for (step, below) in &other.below {
+            if let Some(mine) = self.below.get_mut(step) {
+                mine.subtract(below);
+                if mine.is_empty() {
+                    self.below.remove(step);
+                }
+            }
+        }
+    }
+
+    /// Removes the paths that are in `other`, and all that is below them.
+    pub(crate) fn subtract_all_below(&mut self, other: &Self) {
+        for (step, below) in &other.below {
+            if below.member {
+                self.below.remove(step);
+            } else if let Some(mine) = self.below.get_mut(step) {
+                mine.subtract_all_below(below);
+                if mine.is_empty() {
+                    self.below.remove(step);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        let mut common = Self {
+            member: self.member && other.member,
+            below: BTreeMap::new(),
+        };
+        for (step, mine) in &self.below {
+            if let Some(theirs) = other.below.get(step) {
+                let both = mine.intersection(theirs);
+                if !both.is_empty() {
+                    common.below.insert(step.clone(), both);
+                }
+            }
+        }
+        common
+    }
+
+    /// Makes every field that the type names, and that has members below it,
+    /// a member too (`EnsureNamedFieldsAreMembers`).
+    pub(crate) fn with_named_fields(&self, ty: Ty<'_>) -> Self {
+        self.named(Some(ty))
+    }
+
+    fn named(&self, ty: Option<Ty<'_>>) -> Self {
+        let atom = ty.map(Ty::atom);
+        let map = atom.as_ref().and_then(|atom| atom.map);
+        let list = atom.as_ref().and_then(|atom| atom.list.as_ref());
+        let below = self
+            .below
+            .iter()
+            .map(|(step, node)| {
+                let field = step.strip_prefix("f:");
+                let named = field.and_then(|name| map?.field(name));
+                let ty = match field {
+                    Some(_) => named.or_else(|| map?.element()),
+                    None if step.starts_with("k:") => list.map(|list| list.item),
+                    None => None,
+                };
+                let mut node = node.named(ty);
+                node.member |= named.is_some();
+                (step.clone(), node)
+            })
+            .collect();
+        Self {
+            member: self.member,
+            below,
+        }
+    }
+
+    /// Every path in the set, as errors show it: `.spec.parts[id="x"].n`.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.collect(&mut String::new(), &mut all);
+        all
+    }
+
+    fn collect(&self, path: &mut String, all: &mut Vec<String>) {
+        // Members of one level come before what is below them.
+        for (step, below) in &self.below {
+            if below.member {
+                all.push(format!("{path}{}", shown(step)));
+            }
+        }
+        for (step, below) in &self.below {
+            let length = path.len();
+            path.push_str(&shown(step));
+            below.collect(path, all);
+            path.truncate(length);
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        if self.member && !self.below.is_empty() {
+            map.insert(".".to_owned(), json!({}));
+        }
+        for (step, below) in &self.below {
+            map.insert(step.clone(), below.to_json());
+        }
+        Value::Object(map)
+    }
+
+    /// Reads `fieldsV1`; `None` when it is not of that form.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let mut set = Self::parse(value)?;
+        // The root itself is never a member.
+        set.member = false;
+        Some(set)
+    }
+
+    fn parse(value: &Value) -> Option<Self> {
+        let Value::Object(map) = value else {
+            return None;
+        };
+        let mut below = BTreeMap::new();
+        for (step, node) in map.iter().filter(|(step, _)| *step != ".") {
+            let shaped = match step.split_once(':')? {
+                ("f", _) => true,
+                ("v", value) => serde_json::from_str::<Value>(value).is_ok(),
+                ("k", key) => serde_json::from_str::<Map<String, Value>>(key).is_ok(),
+                ("i", index) => index.parse::<i64>().is_ok(),
+                _ => false,
+            };
+            if !shaped {
+                return None;
+            }
+            below.insert(step.clone(), Self::parse(node)?);
+        }
+        Some(Self {
+            member: map.is_empty() || map.contains_key("."),
+            below,
+        })
+    }
+}
+
+/// A path element as errors show it.
+pub(crate) fn shown(step: &str) -> String {
+    match step.split_once(':') {
+        Some(("f", name)) => format!(".{name}"),
+        Some(("k", key)) => {
+            let Ok(Value::Object(map)) = serde_json::from_str(key) else {
+                return format!("[{key}]");
+            };
+            let parts: Vec<String> = map.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            format!("[{}]", parts.join(","))
+        }
+        Some(("v", value)) => format!("[={value}]"),
+        Some(("i", index)) => format!("[{index}]"),
+        _ => format!("[{step}]"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &Value) -> Set {
+        Set::from_json(value).expect("the test's fields are well formed")
+    }
+
+    #[test]
+    fn fields_are_written_and_read_back() {
+        let json =
+            json!({"f:spec": {".": {}, "f:parts": {"k:{\"id\":\"x\"}": {".": {}, "f:n": {}}}}});
+        let set = read(&json);
+        assert_eq!(set.to_json(), json);
+        assert_eq!(
+            set.paths(),
+            [".spec", ".spec.parts[id=\"x\"]", ".spec.parts[id=\"x\"].n"]
+        );
+        for bad in [
+            json!([]),
+            json!({"spec": {}}),
+            json!({"k:x": {}}),
+            json!({"f:a": 1}),
+        ] {
+            assert_eq!(Set::from_json(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sets_can_be_joined_and_cut() {
+        let mut a = read(&json!({"f:a": {}, "f:b": {"f:c": {}}}));
+        let b = read(&json!({"f:b": {"f:c": {}, "f:d": {}}}));
+        assert_eq!(a.intersection(&b).to_json(), json!({"f:b": {"f:c": {}}}));
+        a.subtract(&b);
+        assert_eq!(a.to_json(), json!({"f:a": {}}));
+        a.union(&b);
+        assert_eq!(
+            a.to_json(),
+            json!({"f:a": {}, "f:b": {"f:c": {}, "f:d": {}}})
+        );
+        a.subtract_all_below(&Set::of(&[&["b"]]));
+        assert_eq!(a.to_json(), json!({"f:a": {}}));
+    }
+}
