@@ -1,8 +1,8 @@
 //! How likely names that are derived from disk UUIDs collide.
 //!
-//! [`exact`] answers with formulas and draws nothing. Simulation is a second
-//! engine that shares no code with it, so that their agreement means
-//! something. Which scheme has how many random bits is the `naming` crate's
+//! [`exact`] answers with formulas and draws nothing. [`simulate`] draws and
+//! counts, and shares no code with it, so that their [`agreement`] means
+//! something; [`statistics`] says how much. Which scheme has how many random bits is the `naming` crate's
 //! knowledge; here there are only classes and disks.
 //!
 //! ```
@@ -19,7 +19,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod agreement;
 pub mod exact;
+pub mod simulate;
+pub mod statistics;
 
 pub use exact::{
     Birthday, Classes, DiskCount, ExactError, GroupOdds, Probability, Target, disks_for,

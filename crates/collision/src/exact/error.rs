@@ -22,6 +22,9 @@ pub enum ExactError {
         /// How many there are, as a power of two.
         classes: String,
     },
+    /// Something that must be at least 1.
+    #[error("{0} must be at least 1")]
+    TooSmall(&'static str),
     /// The exact way would take too long.
     #[error("{what} is too large for the exact computation: {given}, at most {limit}")]
     TooLarge {

@@ -88,6 +88,57 @@ pub fn p_stale_batch(classes: Classes, seen: u128, batch: u128) -> Result<Probab
     ))
 }
 
+/// Who joins a cluster, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joins {
+    /// Disks made before there was a guard.
+    pub unguarded: u64,
+    /// Disks made with it.
+    pub guarded: u64,
+    /// So many guarded disks join at once, and none of them sees the others.
+    pub at_once: u64,
+    /// Block disks, which no guard sees; they come last.
+    pub block: u64,
+}
+
+/// Probability that two disks of such a cluster share a prefix. Running out of
+/// draws is left out, as in [`p_stale_batch`].
+///
+/// # Errors
+/// When all prefixes are taken before a guarded disk joins, or `at_once` is 0.
+pub fn p_any(classes: Classes, joins: Joins) -> Result<Probability, ExactError> {
+    let taken = || ExactError::NothingFree {
+        classes: classes.to_string(),
+    };
+    let none = |odds: Probability| (-odds.value).ln_1p();
+    let urn = classes.urn();
+    let mut ln = vec![urn.ln_all_different(joins.unguarded.into())];
+    let mut present = u128::from(joins.unguarded);
+    let mut left = joins.guarded;
+    while left > 0 && joins.at_once > 1 {
+        let now = left.min(joins.at_once);
+        let free = urn.without(present).ok_or_else(taken)?;
+        ln.push(free.ln_all_different(now.into()));
+        present += u128::from(now);
+        left -= now;
+    }
+    if joins.at_once == 0 && left > 0 {
+        return Err(ExactError::TooSmall(
+            "the number of disks that join at once",
+        ));
+    }
+    present += u128::from(left);
+    if left > 0 && classes.fewer_than(present) {
+        return Err(taken());
+    }
+    ln.push(none(super::timeline::p_unguarded_joins(
+        classes,
+        present,
+        joins.block.into(),
+    )));
+    Ok(Probability::from_ln_of_opposite(sum(ln)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::birthday::Birthday;
@@ -118,6 +169,38 @@ mod tests {
         ));
         assert_eq!(p_stale_batch(PREFIX, 65_535, 1), Ok(Probability::NEVER));
         assert_eq!(p_stale_batch(PREFIX, 65_535, 2), Ok(Probability::ALWAYS));
+    }
+
+    #[test]
+    fn a_cluster_is_as_safe_as_its_least_guarded_part() {
+        let p = |unguarded, guarded, at_once, block| {
+            let joins = Joins {
+                unguarded,
+                guarded,
+                at_once,
+                block,
+            };
+            p_any(PREFIX, joins).unwrap().value
+        };
+        let plain = |n| Birthday::new(PREFIX, n).p_any().value;
+        assert_eq!(p(0, 302, 1, 0), 0.0);
+        assert_eq!(p(302, 1000, 1, 0), plain(302));
+        assert_eq!(p(0, 302, 302, 0), plain(302));
+        assert_eq!(p(302, 0, 1, 0), plain(302));
+        assert!((p(0, 0, 1, 302) - plain(302)).abs() < 1e-15);
+        // Two batches are safer than one, and block disks meet the guarded.
+        assert!(p(0, 302, 151, 0) < p(0, 302, 302, 0));
+        let block = super::super::timeline::p_unguarded_joins(PREFIX, 302, 10).value;
+        assert!((p(0, 302, 1, 10) - block).abs() < 1e-15);
+        let joins = |guarded, at_once| Joins {
+            unguarded: 0,
+            guarded,
+            at_once,
+            block: 0,
+        };
+        assert!(p_any(PREFIX, joins(70_000, 1)).is_err());
+        assert!(p_any(PREFIX, joins(70_000, 65_536)).is_err());
+        assert!(p_any(PREFIX, joins(1, 0)).is_err());
     }
 
     #[test]

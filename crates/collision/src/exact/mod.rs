@@ -4,7 +4,8 @@
 //! questions have a file each: how many disks for a given risk (`inverse`),
 //! when the first collision comes (`first`), joins over time (`timeline`),
 //! Longhorn's prefix guard (`guard`), many clusters (`fleet`), many images
-//! (`images`) and UUIDs that are not uniform (`skew`).
+//! (`images`), UUIDs that are not uniform (`skew`), or a clock (`clock`), or
+//! copied (`clones`).
 //!
 //! Notation in the comments: `m` classes, `n` disks, `x = n/m`, `b = m - n`,
 //! and `P0`, the probability that no two disks share a class. Everything is
@@ -12,6 +13,8 @@
 
 mod birthday;
 mod classes;
+pub mod clock;
+mod clones;
 mod double;
 mod error;
 mod excess;
@@ -33,6 +36,7 @@ pub mod timeline;
 
 pub use birthday::Birthday;
 pub use classes::Classes;
+pub use clones::p_any_with_clones;
 pub use error::ExactError;
 pub use first::expected_first_collision;
 pub use groups::GroupOdds;
