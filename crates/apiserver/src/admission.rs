@@ -1,8 +1,10 @@
-//! The admission seam: hooks in process that see each write before it is
-//! stored, first all that may change it, then all that may only refuse it.
+//! The admission seam: hooks that see each write before it is stored, first all
+//! that may change it, then all that may only refuse it. Stored webhook
+//! configurations are one more hook, behind those in process ([`crate::webhook`]).
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -58,7 +60,7 @@ pub enum Operation {
 }
 
 /// A write that is about to happen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct AdmissionRequest {
     /// What is done.
     pub operation: Operation,
@@ -84,6 +86,43 @@ pub struct AdmissionRequest {
     pub object: Option<Value>,
     /// The object as it is; `None` for a creation.
     pub old_object: Option<Value>,
+    /// The request's `CreateOptions`, `UpdateOptions` or `DeleteOptions`.
+    pub options: Value,
+    pub(crate) warnings: Warnings,
+}
+
+impl AdmissionRequest {
+    /// Adds a warning to the answer.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.warnings.add(text.into());
+    }
+
+    /// The namespace as webhooks see it: a namespace that exists is in itself.
+    pub(crate) fn admission_namespace(&self) -> &str {
+        let is_namespace = self.group.is_empty() && self.resource == "namespaces";
+        if is_namespace && self.operation != Operation::Create {
+            &self.name
+        } else {
+            &self.namespace
+        }
+    }
+}
+
+/// The warnings of one answer, each once. Clones are the same warnings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    pub(crate) fn add(&self, text: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A refusal.
@@ -97,6 +136,8 @@ pub struct Denial {
     pub message: String,
     /// What the answer's details name; most refusals have none.
     pub causes: Vec<Cause>,
+    /// The whole `Status`, where a webhook gave one.
+    status: Option<Value>,
 }
 
 /// One cause in a refusal's details.
@@ -126,11 +167,60 @@ impl Denial {
         } else {
             format!("{prefix}: {why}")
         };
+        Self::plain(code, reason, message)
+    }
+
+    /// A refusal in these words.
+    #[must_use]
+    pub fn plain(code: u16, reason: &'static str, message: String) -> Self {
         Self {
             code,
             reason,
             message,
             causes: Vec::new(),
+            status: None,
+        }
+    }
+
+    pub(crate) fn internal(why: &str) -> Self {
+        let failure = Failure::internal(why);
+        Self {
+            status: Some(failure.to_status()),
+            ..Self::plain(500, "InternalError", failure.message().to_owned())
+        }
+    }
+
+    /// What a webhook over HTTP refuses with (`webhook/errors/statuserror.go`).
+    pub(crate) fn of_webhook(name: &str, mut status: Value) -> Self {
+        if !status.is_object() {
+            status = serde_json::json!({});
+        }
+        let text = |status: &Value, key: &str| {
+            let found = status.get(key).and_then(Value::as_str);
+            found.unwrap_or_default().to_owned()
+        };
+        let why = match text(&status, "message") {
+            message if message.is_empty() => text(&status, "reason"),
+            message => message,
+        };
+        let code = status.get("code").and_then(Value::as_u64).unwrap_or(0);
+        let code = u16::try_from(code).ok().filter(|c| (400..600).contains(c));
+        let denial = Self::webhook(name, code.unwrap_or(400), "", &why);
+        for (key, value) in [
+            ("kind", Value::from("Status")),
+            ("apiVersion", Value::from("v1")),
+            ("status", Value::from("Failure")),
+            ("message", Value::from(denial.message.as_str())),
+            ("code", Value::from(denial.code)),
+        ] {
+            status[key] = value;
+        }
+        if !status.get("metadata").is_some_and(Value::is_object) {
+            status["metadata"] = serde_json::json!({});
+        }
+        Self {
+            status: Some(status),
+            ..denial
         }
     }
 
@@ -142,7 +232,10 @@ impl Denial {
     }
 
     pub(crate) fn into_failure(self) -> Failure {
-        Failure::with_causes(self.code, self.reason, self.message, &self.causes)
+        match self.status {
+            Some(status) => Failure::new(self.code, self.reason, self.message).with_status(status),
+            None => Failure::with_causes(self.code, self.reason, self.message, &self.causes),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Lease,
     ServiceAccount,
     Job,
+    MutatingWebhooks,
+    ValidatingWebhooks,
 }
 
 impl Kind {
@@ -30,14 +32,26 @@ impl Kind {
 
     /// PUT without a resourceVersion overwrites whatever is there.
     pub(crate) fn allows_unconditional_update(self) -> bool {
-        !matches!(self, Self::Custom | Self::Definition | Self::Lease)
+        !matches!(
+            self,
+            Self::Custom
+                | Self::Definition
+                | Self::Lease
+                | Self::MutatingWebhooks
+                | Self::ValidatingWebhooks
+        )
     }
 
     /// Has `metadata.generation`.
     pub(crate) fn counts_generations(self) -> bool {
         matches!(
             self,
-            Self::Custom | Self::Definition | Self::Job | Self::Pod
+            Self::Custom
+                | Self::Definition
+                | Self::Job
+                | Self::Pod
+                | Self::MutatingWebhooks
+                | Self::ValidatingWebhooks
         )
     }
 
@@ -227,6 +241,36 @@ const ROWS: &[Row] = &[
             Kind::Job,
             true,
             &["status.successful"],
+        )
+    },
+    Row {
+        categories: &["api-extensions"],
+        ..row(
+            "admissionregistration.k8s.io",
+            "v1",
+            "mutatingwebhookconfigurations",
+            "mutatingwebhookconfiguration",
+            "MutatingWebhookConfiguration",
+            &[],
+            false,
+            Kind::MutatingWebhooks,
+            false,
+            &[],
+        )
+    },
+    Row {
+        categories: &["api-extensions"],
+        ..row(
+            "admissionregistration.k8s.io",
+            "v1",
+            "validatingwebhookconfigurations",
+            "validatingwebhookconfiguration",
+            "ValidatingWebhookConfiguration",
+            &[],
+            false,
+            Kind::ValidatingWebhooks,
+            false,
+            &[],
         )
     },
     Row {

@@ -108,6 +108,15 @@ fn column(name: &str, kind: &str, priority: i64) -> Column {
     }
 }
 
+/// The column of names.
+pub(crate) fn name() -> Column {
+    Column {
+        format: "name".to_owned(),
+        description: "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names".to_owned(),
+        ..column("Name", "string", 0)
+    }
+}
+
 /// The columns of a built-in kind; a definition without columns of its own
 /// has the age alone.
 pub(crate) fn builtin(kind: Kind) -> Vec<Column> {
@@ -130,6 +139,11 @@ pub(crate) fn builtin(kind: Kind) -> Vec<Column> {
             column("Roles", "string", 0),
             age.clone(),
             column("Version", "string", 0),
+            column("Internal-IP", "string", 1),
+            column("External-IP", "string", 1),
+            column("OS-Image", "string", 1),
+            column("Kernel-Version", "string", 1),
+            column("Container-Runtime", "string", 1),
         ],
         Kind::Pod => vec![
             column("Ready", "string", 0),
@@ -138,24 +152,46 @@ pub(crate) fn builtin(kind: Kind) -> Vec<Column> {
             age.clone(),
             column("IP", "string", 1),
             column("Node", "string", 1),
+            column("Nominated Node", "string", 1),
+            column("Readiness Gates", "string", 1),
         ],
         Kind::Event | Kind::EventV1 => vec![
             column("Last Seen", "string", 0),
             column("Type", "string", 0),
             column("Reason", "string", 0),
             column("Object", "string", 0),
+            column("Subobject", "string", 1),
+            column("Source", "string", 1),
             column("Message", "string", 0),
+            column("First Seen", "string", 1),
+            column("Count", "string", 1),
+            Column {
+                priority: 1,
+                ..name()
+            },
         ],
         Kind::ConfigMap => vec![column("Data", "integer", 0)],
         Kind::Secret => vec![column("Type", "string", 0), column("Data", "integer", 0)],
         Kind::ServiceAccount => vec![column("Secrets", "integer", 0)],
         Kind::Lease => vec![column("Holder", "string", 0)],
+        Kind::MutatingWebhooks | Kind::ValidatingWebhooks => {
+            vec![column("Webhooks", "integer", 0)]
+        }
         Kind::Job => vec![
             column("Status", "string", 0),
             column("Completions", "string", 0),
+            column("Duration", "string", 0),
+            age.clone(),
+            column("Containers", "string", 1),
+            column("Images", "string", 1),
+            column("Selector", "string", 1),
         ],
     };
-    if !matches!(kind, Kind::Pod | Kind::Node | Kind::Event | Kind::EventV1) {
+    let has_age = matches!(
+        kind,
+        Kind::Pod | Kind::Node | Kind::Job | Kind::Event | Kind::EventV1
+    );
+    if !has_age {
         columns.push(age);
     }
     columns
@@ -175,16 +211,31 @@ fn count(object: &Value, pointer: &str) -> usize {
 fn builtin_cell(name: &str, object: &Value, now: Timestamp) -> Value {
     let kind = text(object, "/kind");
     let string = |pointer: &str| Value::from(text(object, pointer));
-    let or_none = |pointer: &str| {
+    let or = |otherwise: &str, pointer: &str| {
         let found = text(object, pointer);
-        Value::from(if found.is_empty() { "<none>" } else { found })
+        Value::from(if found.is_empty() { otherwise } else { found })
+    };
+    let list = |pointer: &str| {
+        let found = object.pointer(pointer).and_then(Value::as_array);
+        found.into_iter().flatten()
     };
     match (kind, name) {
+        (_, "Name") => string("/metadata/name"),
         (_, "Age") => age_cell(object, "/metadata/creationTimestamp", now),
         ("Namespace", "Status") => string("/status/phase"),
         ("Node", "Status") => Value::from(node_status(object)),
         ("Node", "Roles") => Value::from(node_roles(object)),
         ("Node", "Version") => string("/status/nodeInfo/kubeletVersion"),
+        ("Node", "Internal-IP" | "External-IP") => {
+            let wanted = name.replace('-', "");
+            let found = list("/status/addresses").find(|a| text(a, "/type") == wanted);
+            Value::from(found.map_or("<none>", |a| text(a, "/address")))
+        }
+        ("Node", "OS-Image") => or("<unknown>", "/status/nodeInfo/osImage"),
+        ("Node", "Kernel-Version") => or("<unknown>", "/status/nodeInfo/kernelVersion"),
+        ("Node", "Container-Runtime") => {
+            or("<unknown>", "/status/nodeInfo/containerRuntimeVersion")
+        }
         ("Pod", "Ready") => {
             let ready = object
                 .pointer("/status/containerStatuses")
@@ -210,19 +261,77 @@ fn builtin_cell(name: &str, object: &Value, now: Timestamp) -> Value {
                 .sum();
             Value::from(restarts.to_string())
         }
-        ("Pod", "IP") => or_none("/status/podIP"),
-        ("Pod", "Node") => or_none("/spec/nodeName"),
-        ("Event", "Last Seen") => {
+        ("Pod", "IP") => or("<none>", "/status/podIP"),
+        ("Pod", "Node") => or("<none>", "/spec/nodeName"),
+        ("Pod", "Nominated Node") => or("<none>", "/status/nominatedNodeName"),
+        ("Pod", "Readiness Gates") => {
+            let gates = list("/spec/readinessGates").count();
+            let met = list("/spec/readinessGates")
+                .filter(|gate| {
+                    list("/status/conditions").any(|c| {
+                        text(c, "/type") == text(gate, "/conditionType")
+                            && text(c, "/status") == "True"
+                    })
+                })
+                .count();
+            Value::from(match gates {
+                0 => "<none>".to_owned(),
+                gates => format!("{met}/{gates}"),
+            })
+        }
+        ("Event", "Last Seen" | "First Seen") => {
+            let first = ["/firstTimestamp", "/deprecatedFirstTimestamp", "/eventTime"];
             let last = [
+                "/series/lastObservedTime",
                 "/lastTimestamp",
-                "/eventTime",
                 "/deprecatedLastTimestamp",
-                "/metadata/creationTimestamp",
+            ];
+            let last = if name == "Last Seen" { &last[..] } else { &[] };
+            let found = last
+                .iter()
+                .chain(&first)
+                .find(|p| !text(object, p).is_empty());
+            age_cell(object, found.copied().unwrap_or_default(), now)
+        }
+        ("Event", "Subobject") => Value::from(
+            [
+                text(object, "/involvedObject/fieldPath"),
+                text(object, "/regarding/fieldPath"),
             ]
-            .into_iter()
-            .find(|p| !text(object, p).is_empty())
-            .unwrap_or_default();
-            age_cell(object, last, now)
+            .concat(),
+        ),
+        ("Event", "Source") => {
+            let first = |pointers: [&str; 3]| {
+                let found = pointers.into_iter().map(|p| text(object, p));
+                found
+                    .into_iter()
+                    .find(|t| !t.is_empty())
+                    .unwrap_or_default()
+            };
+            let component = first([
+                "/source/component",
+                "/deprecatedSource/component",
+                "/reportingComponent",
+            ]);
+            let component = match component {
+                "" => text(object, "/reportingController"),
+                found => found,
+            };
+            let host = first([
+                "/source/host",
+                "/deprecatedSource/host",
+                "/reportingInstance",
+            ]);
+            Value::from(match host {
+                "" => component.to_owned(),
+                host => format!("{component}, {host}"),
+            })
+        }
+        ("Event", "Count") => {
+            let found = ["/series/count", "/count", "/deprecatedCount"]
+                .into_iter()
+                .find_map(|p| object.pointer(p)?.as_i64().filter(|n| *n > 0));
+            Value::from(found.unwrap_or(1))
         }
         ("Event", "Type") => string("/type"),
         ("Event", "Reason") => string("/reason"),
@@ -232,11 +341,11 @@ fn builtin_cell(name: &str, object: &Value, now: Timestamp) -> Value {
             } else {
                 "/involvedObject"
             };
-            Value::from(format!(
-                "{}/{}",
-                text(object, &format!("{at}/kind")).to_lowercase(),
-                text(object, &format!("{at}/name"))
-            ))
+            let kind = text(object, &format!("{at}/kind")).to_lowercase();
+            Value::from(match text(object, &format!("{at}/name")) {
+                "" => kind,
+                name => format!("{kind}/{name}"),
+            })
         }
         ("Event", "Message") => Value::from(
             [text(object, "/message"), text(object, "/note")]
@@ -248,6 +357,7 @@ fn builtin_cell(name: &str, object: &Value, now: Timestamp) -> Value {
         ("Secret", "Data") => Value::from(count(object, "/data")),
         ("Secret", "Type") => string("/type"),
         ("ServiceAccount", "Secrets") => Value::from(count(object, "/secrets")),
+        (_, "Webhooks") => Value::from(count(object, "/webhooks")),
         ("Lease", "Holder") => string("/spec/holderIdentity"),
         ("Job", "Status") => Value::from(job_status(object)),
         ("Job", "Completions") => {
@@ -261,8 +371,57 @@ fn builtin_cell(name: &str, object: &Value, now: Timestamp) -> Value {
                 .unwrap_or(1);
             Value::from(format!("{done}/{wanted}"))
         }
+        ("Job", "Duration") => {
+            let end = text(object, "/status/completionTime")
+                .parse()
+                .unwrap_or(now);
+            Value::from(age(text(object, "/status/startTime"), end).unwrap_or_default())
+        }
+        ("Job", "Containers" | "Images") => {
+            let member = if name == "Images" { "/image" } else { "/name" };
+            let found: Vec<&str> = list("/spec/template/spec/containers")
+                .map(|c| text(c, member))
+                .collect();
+            Value::from(found.join(","))
+        }
+        ("Job", "Selector") => Value::from(selector(object.pointer("/spec/selector"))),
         ("CustomResourceDefinition", "Created At") => string("/metadata/creationTimestamp"),
         _ => Value::Null,
+    }
+}
+
+/// `metav1.FormatLabelSelector` for selectors by label alone, which jobs have
+/// unless somebody wrote another one.
+fn selector(selector: Option<&Value>) -> String {
+    let labels = selector.and_then(|s| s.get("matchLabels")?.as_object());
+    let mut parts: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let expressions = selector.and_then(|s| s.get("matchExpressions")?.as_array());
+    for expression in expressions.into_iter().flatten() {
+        let key = text(expression, "/key");
+        let values: Vec<&str> = expression
+            .pointer("/values")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let values = values.join(",");
+        parts.push(match text(expression, "/operator") {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        });
+    }
+    parts.sort();
+    if parts.is_empty() {
+        "<none>".to_owned()
+    } else {
+        parts.join(",")
     }
 }
 

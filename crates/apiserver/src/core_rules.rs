@@ -54,6 +54,8 @@ pub(crate) fn default(kind: Kind, object: &mut Value) {
         Kind::Secret => secret(object),
         Kind::Pod => pod_spec(object.get_mut("spec"), true),
         Kind::Job => job(object),
+        Kind::MutatingWebhooks => crate::webhook::rules::default(object, true),
+        Kind::ValidatingWebhooks => crate::webhook::rules::default(object, false),
         _ => {}
     }
 }
@@ -362,6 +364,8 @@ pub(crate) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<Fiel
                 }
             }
         }
+        Kind::MutatingWebhooks => errors.extend(crate::webhook::rules::validate(new, true)),
+        Kind::ValidatingWebhooks => errors.extend(crate::webhook::rules::validate(new, false)),
         Kind::Pod => {
             let containers = new.pointer("/spec/containers").and_then(Value::as_array);
             if containers.is_none_or(Vec::is_empty) {

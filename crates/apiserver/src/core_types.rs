@@ -165,6 +165,8 @@ pub(crate) fn of_kind(kind: Kind) -> Option<StructId> {
         Kind::Lease => "coordination.Lease",
         Kind::ServiceAccount => "core.ServiceAccount",
         Kind::Job => "batch.Job",
+        Kind::MutatingWebhooks => "admissionregistration.MutatingWebhookConfiguration",
+        Kind::ValidatingWebhooks => "admissionregistration.ValidatingWebhookConfiguration",
         Kind::Definition | Kind::Custom => return None,
     };
     table().id(name)

@@ -1,5 +1,6 @@
 //! Faults on demand: the n-th request that matches gets an error, a delay, a
-//! cut connection, a conflict, a lost answer, a broken watch or a 410.
+//! cut connection, a conflict, a lost answer, a broken watch, a 410, or a state
+//! that is no longer the newest.
 
 use std::time::Duration;
 
@@ -115,6 +116,16 @@ pub enum FaultAction {
     },
     /// Answer 410: the version that is asked for is gone.
     Expired,
+    /// Answer a get, a list or the begin of a watch from a state that is so
+    /// many changes old, as another API server's watch cache may.
+    ///
+    /// Only where the real server's cache answers too: with `resourceVersion=0`
+    /// anything may come, with another version nothing older than that. Without
+    /// a version, and with an exact one, the answer is the newest, as ever.
+    Stale {
+        /// Changes, of any object, that the answer does not know of yet.
+        behind: u64,
+    },
 }
 
 impl FaultAction {

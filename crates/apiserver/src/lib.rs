@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod access;
 mod admission;
 mod builtin;
 mod clock;
@@ -47,6 +48,7 @@ mod names;
 mod negotiate;
 mod openapi;
 mod patch;
+mod protobuf;
 mod quantity;
 mod quote;
 mod read;
@@ -65,7 +67,9 @@ mod store;
 mod strategic;
 mod strategy;
 mod table;
+mod tls;
 mod watch;
+mod webhook;
 mod write;
 mod yaml;
 
@@ -76,3 +80,4 @@ pub use load::{LoadError, Loaded};
 pub use reply::{Dropped, ReplyBody};
 pub use serve::{ServeError, ServeOptions, Serving};
 pub use server::{ApiServer, ApiServerBuilder, ApiService};
+pub use tls::{KeyError, SelfSigned};

@@ -149,18 +149,26 @@ pub(crate) fn reply_object(
 
 /// GET of one object.
 pub(crate) fn get(call: &Call, target: &Target, name: &str) -> Result<Reply, Failure> {
+    let asked = call.query.get("resourceVersion").map(parse_bare_version);
+    let asked = asked.transpose()?;
     let (stored, current) = {
-        let state = call.server.state();
-        (
-            state.get(&target.resource.table, &target.key(name)),
-            state.store.version(),
-        )
+        let mut state = call.server.state();
+        let current = state.store.version();
+        let key = target.key(name);
+        let table = state.store.table(&target.resource.table);
+        let old = call
+            .stale_version(table, current, asked)
+            .and_then(|version| table.at(version));
+        let stored = match old {
+            Some(old) => old.get(&key).cloned(),
+            None => table.get(&key).cloned(),
+        };
+        (stored, current)
     };
-    if let Some(asked) = call.query.get("resourceVersion") {
-        let asked = parse_bare_version(asked)?;
-        if asked > current {
-            return Err(Failure::version_too_large(asked, current));
-        }
+    if let Some(asked) = asked
+        && asked > current
+    {
+        return Err(Failure::version_too_large(asked, current));
     }
     let stored = stored.ok_or_else(|| target.not_found(name))?;
     let json = crate::convert::to_bytes(&target.resource, &stored);
@@ -286,6 +294,10 @@ pub(crate) fn collect(
         _ => None,
     };
     let table = state.store.table(&target.resource.table);
+    let exact = match (exact, &token) {
+        (None, None) => call.stale_version(table, current, asked),
+        _ => exact,
+    };
     let prefix = target.prefix();
     let start = token.as_ref().map(|t| t.start.as_str());
     let limit = usize::try_from(limit).unwrap_or_default();

@@ -127,11 +127,12 @@ impl Reply {
         if let Inner::Stream(stream) = &mut self.body {
             use futures::StreamExt;
             let inner = std::mem::replace(stream, Box::pin(futures::stream::empty()));
-            *stream = Box::pin(
-                inner
-                    .take(frames)
-                    .chain(futures::stream::iter([Err(Dropped)])),
-            );
+            // Pending once, so that a connection sends what it has before it ends.
+            let cut = futures::stream::once(async {
+                tokio::task::yield_now().await;
+                Err(Dropped)
+            });
+            *stream = Box::pin(inner.take(frames).chain(cut));
         }
     }
 

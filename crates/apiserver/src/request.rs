@@ -1,14 +1,14 @@
 //! One request: its parts, the checks that come before anything is done, and
 //! the choice of the handler.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, header, request::Parts};
 use hyper::body::Body;
 use serde_json::Value;
 
-use crate::admission::UserInfo;
+use crate::admission::{UserInfo, Warnings};
 use crate::negotiate::Accept;
 use crate::reply::Reply;
 use crate::resource::Resource;
@@ -29,7 +29,9 @@ pub(crate) struct Call {
     pub(crate) accept: Accept,
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
-    warnings: Mutex<Vec<String>>,
+    pub(crate) warnings: Warnings,
+    /// How many changes old a cached answer shall be; a fault asks for it.
+    pub(crate) behind: u64,
 }
 
 impl Call {
@@ -54,7 +56,8 @@ impl Call {
             accept: Accept::parse(&text(header::ACCEPT)),
             content_type: text(header::CONTENT_TYPE),
             user_agent: text(header::USER_AGENT),
-            warnings: Mutex::new(Vec::new()),
+            warnings: Warnings::default(),
+            behind: 0,
         })
     }
 
@@ -74,7 +77,8 @@ impl Call {
             accept: Accept::default(),
             content_type: String::new(),
             user_agent: String::new(),
-            warnings: Mutex::new(Vec::new()),
+            warnings: Warnings::default(),
+            behind: 0,
         }
     }
 
@@ -109,14 +113,11 @@ impl Call {
     }
 
     pub(crate) fn warn(&self, text: String) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if !warnings.contains(&text) {
-            warnings.push(text);
-        }
+        self.warnings.add(text);
     }
 
     pub(crate) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+        self.warnings.take()
     }
 
     /// Who is recorded in `managedFields`: `fieldManager`, else the program's name.
@@ -130,6 +131,19 @@ impl Call {
             short.pop();
         }
         short
+    }
+
+    /// The version that a read from the cache shows instead of the newest, if a
+    /// fault wants an older one and `asked` allows it.
+    pub(crate) fn stale_version(
+        &self,
+        table: &crate::store::Table,
+        current: u64,
+        asked: Option<u64>,
+    ) -> Option<u64> {
+        let oldest = asked?.max(table.compacted);
+        let version = current.saturating_sub(self.behind).max(oldest);
+        (version < current).then_some(version)
     }
 
     pub(crate) fn injected_conflict(&self) -> Failure {
@@ -186,6 +200,9 @@ pub(crate) async fn resource(
     path: &ResourcePath,
     body: Bytes,
 ) -> Result<Reply, Failure> {
+    if let Some(answer) = crate::access::review(call, path, &body) {
+        return answer;
+    }
     let found = call
         .server
         .state()

@@ -153,6 +153,20 @@ impl Registry {
             .cloned()
     }
 
+    /// The other served resources that show the same objects, as the real
+    /// server's equivalence map has them: versions, and the groups of events.
+    pub(crate) fn equivalents(&self, resource: &Resource) -> Vec<Arc<Resource>> {
+        self.resources
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|other| {
+                other.table == resource.table
+                    && (&other.group, &other.version) != (&resource.group, &resource.version)
+            })
+            .cloned()
+            .collect()
+    }
+
     /// The resource of a kind, as owner references name it.
     pub(crate) fn by_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
         let (group, version) = match api_version.split_once('/') {

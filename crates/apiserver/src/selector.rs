@@ -43,7 +43,7 @@ impl LabelSelector {
             match lexer.next() {
                 Token::End => return Ok(Self(requirements)),
                 Token::Comma => {
-                    if matches!(lexer.peek(), Token::End | Token::Comma) {
+                    if !matches!(lexer.peek(), Token::Word(_) | Token::Not) {
                         return Err(format!(
                             "found '{}', expected: identifier after ','",
                             lexer.peek().text()

@@ -1,5 +1,8 @@
-//! The server on a loopback port: plain HTTP/1.1 and a bearer token, so that
-//! another user of the machine cannot write.
+//! The server on a loopback port: HTTP/1.1 and a bearer token, so that another
+//! user of the machine cannot write.
+//!
+//! The port takes TLS and plain HTTP: client-go sends a token over TLS alone,
+//! so kubeconfigs say `https`; plain HTTP is for curl and simple tests.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,11 +15,13 @@ use rand::SeedableRng;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::admission::UserInfo;
 use crate::reply::Reply;
 use crate::server::ApiServer;
 use crate::status::Failure;
+use crate::tls::SelfSigned;
 
 /// Where and how to serve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,6 +65,7 @@ pub struct ServeError {
 pub struct Serving {
     address: SocketAddr,
     token: String,
+    certificate: String,
     stop: watch::Sender<bool>,
     task: Option<tokio::task::JoinHandle<()>>,
 }
@@ -80,16 +86,22 @@ impl ApiServer {
             Some(token) => token,
             None => random_token().map_err(fail)?,
         };
+        let own = SelfSigned::new().map_err(|e| fail(std::io::Error::other(e)))?;
+        let config = own
+            .server_config()
+            .map_err(|e| fail(std::io::Error::other(e)))?;
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(
             self.clone(),
             listener,
+            TlsAcceptor::from(Arc::new(config)),
             Arc::from(token.as_str()),
             stopped,
         ));
         Ok(Serving {
             address,
             token,
+            certificate: own.certificate_pem(),
             stop,
             task: Some(task),
         })
@@ -109,6 +121,7 @@ fn random_token() -> std::io::Result<String> {
 async fn accept(
     server: ApiServer,
     listener: TcpListener,
+    tls: TlsAcceptor,
     token: Arc<str>,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -125,33 +138,49 @@ async fn accept(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let server = server.clone();
-        let token = token.clone();
+        let (server, token, tls) = (server.clone(), token.clone(), tls.clone());
         connections.spawn(async move {
-            let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                let server = server.clone();
-                let token = token.clone();
-                async move {
-                    let by_path = strip_token(&mut request, &token);
-                    if !by_path && !is_authorised(&request, &token) {
-                        let open =
-                            matches!(request.uri().path(), "/healthz" | "/readyz" | "/livez");
-                        if !open {
-                            return Ok(Reply::failure(&Failure::unauthorized()).into_response());
-                        }
+            let mut first = [0];
+            match stream.peek(&mut first).await {
+                Ok(1) if first == TLS_HANDSHAKE => {
+                    // A client that does not trust the certificate goes away here.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(server, token, stream).await;
                     }
-                    server.answer(request, Arc::new(UserInfo::admin())).await
                 }
-            });
-            // An error here is the client's connection going away.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .half_close(true)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+                Ok(_) => connection(server, token, stream).await,
+                Err(_) => {}
+            }
         });
     }
     connections.shutdown().await;
+}
+
+/// The first byte of a connection that begins with TLS (RFC 8446, 5.1).
+const TLS_HANDSHAKE: [u8; 1] = [22];
+
+/// Answers the requests of one connection.
+async fn connection<S>(server: ApiServer, token: Arc<str>, stream: S)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let server = server.clone();
+        let open = matches!(request.uri().path(), "/healthz" | "/readyz" | "/livez");
+        let welcome = open || is_authorised(&request, &token);
+        async move {
+            if !welcome {
+                return Ok(Reply::failure(&Failure::unauthorized()).into_response());
+            }
+            server.answer(request, Arc::new(UserInfo::admin())).await
+        }
+    });
+    // An error here is the client's connection going away.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// Whether the request carries the bearer token.
@@ -164,33 +193,6 @@ fn is_authorised<B>(request: &http::Request<B>, token: &str) -> bool {
     let wanted = format!("Bearer {token}");
     let wanted = wanted.as_bytes();
     same(given, wanted)
-}
-
-/// Takes the token off the front of the path, where the kubeconfig puts it:
-/// client-go sends no bearer token over plain HTTP.
-fn strip_token<B>(request: &mut http::Request<B>, token: &str) -> bool {
-    let path = request.uri().path();
-    let Some(rest) = path.strip_prefix('/') else {
-        return false;
-    };
-    let (first, tail) = match rest.split_once('/') {
-        Some((first, _)) => (first, &rest[first.len()..]),
-        None => (rest, "/"),
-    };
-    if !same(first.as_bytes(), token.as_bytes()) {
-        return false;
-    }
-    let target = match request.uri().query() {
-        Some(query) => format!("{tail}?{query}"),
-        None => tail.to_owned(),
-    };
-    match target.parse() {
-        Ok(uri) => {
-            *request.uri_mut() = uri;
-            true
-        }
-        Err(_) => false,
-    }
 }
 
 /// Compares in a time that does not depend on where the two differ.
@@ -222,15 +224,21 @@ impl Serving {
         &self.token
     }
 
-    /// A kubeconfig for this server. It holds the token, in the server's path
-    /// too, because client-go sends no token over plain HTTP: see
+    /// `https://127.0.0.1:PORT`
+    #[must_use]
+    pub fn https_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// A kubeconfig for this server. It holds the token: see
     /// [`Serving::write_kubeconfig`].
     #[must_use]
     pub fn kubeconfig(&self) -> String {
+        use base64::Engine;
+        let authority = base64::engine::general_purpose::STANDARD.encode(&self.certificate);
         format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: fixname\n  cluster:\n    server: {}/{}\ncontexts:\n- name: fixname\n  context:\n    cluster: fixname\n    user: fixname\ncurrent-context: fixname\nusers:\n- name: fixname\n  user:\n    token: {}\n",
-            self.url(),
-            self.token,
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: fixname\n  cluster:\n    server: {}\n    certificate-authority-data: {authority}\ncontexts:\n- name: fixname\n  context:\n    cluster: fixname\n    user: fixname\ncurrent-context: fixname\nusers:\n- name: fixname\n  user:\n    token: {}\n",
+            self.https_url(),
             self.token
         )
     }

@@ -260,7 +260,7 @@ impl ApiServer {
         B: Body<Data = Bytes> + Send,
     {
         let (head, body) = request.into_parts();
-        let call = match Call::new(self.clone(), &head, user) {
+        let mut call = match Call::new(self.clone(), &head, user) {
             Ok(call) => call,
             Err(failure) => return Ok(Reply::failure(&failure).into_response()),
         };
@@ -273,6 +273,7 @@ impl ApiServer {
         let mut lose_answer = false;
         match fault {
             None | Some(FaultAction::BreakWatch { .. }) => {}
+            Some(FaultAction::Stale { behind }) => call.behind = behind,
             Some(FaultAction::Delay(time)) => tokio::time::sleep(time).await,
             Some(FaultAction::Fail { ref status, .. }) => {
                 return Ok(Reply::status(status).into_response());
@@ -290,6 +291,10 @@ impl ApiServer {
             Some(FaultAction::LoseAnswer) => lose_answer = true,
         }
         let body = match crate::request::read_body(body).await {
+            Ok(body) => body,
+            Err(failure) => return Ok(Reply::failure(&failure).into_response()),
+        };
+        let body = match call.read_protobuf(body) {
             Ok(body) => body,
             Err(failure) => return Ok(Reply::failure(&failure).into_response()),
         };
@@ -417,6 +422,25 @@ where
 }
 
 impl Call {
+    /// A protobuf body as JSON; other bodies as they are.
+    fn read_protobuf(&mut self, body: Bytes) -> Result<Bytes, Failure> {
+        let Route::Resource(path) = &self.route else {
+            return Ok(body);
+        };
+        if body.is_empty() || !crate::protobuf::is(&self.content_type) {
+            return Ok(body);
+        }
+        let found = self
+            .server
+            .state()
+            .registry
+            .get(&path.group, &path.version, &path.plural);
+        let kind = found.map(|resource| resource.kind.clone());
+        let json = crate::protobuf::to_json(&body, &kind.unwrap_or_default())?;
+        "application/json".clone_into(&mut self.content_type);
+        Ok(json)
+    }
+
     /// Does what the request asks for.
     async fn dispatch(&self, body: Bytes) -> Result<Reply, Failure> {
         match &self.route {

@@ -20,6 +20,8 @@ struct FailureInner {
     details: Option<Map<String, Value>>,
     plain: bool,
     retry_after: Option<u32>,
+    /// A whole `Status` that somebody else made.
+    status: Option<Value>,
 }
 
 /// `resource.group`, as errors name a resource.
@@ -40,6 +42,7 @@ impl Failure {
             details: None,
             plain: false,
             retry_after: None,
+            status: None,
         }))
     }
 
@@ -65,6 +68,12 @@ impl Failure {
             })
             .collect();
         failure.detailed(json!({"causes": causes}))
+    }
+
+    /// Answers with this `Status` as it is.
+    pub(crate) fn with_status(mut self, status: Value) -> Self {
+        self.0.status = Some(status);
+        self
     }
 
     fn detailed(mut self, details: Value) -> Self {
@@ -111,6 +120,9 @@ impl Failure {
     }
 
     pub(crate) fn to_status(&self) -> Value {
+        if let Some(status) = &self.0.status {
+            return status.clone();
+        }
         let mut status = json!({
             "kind": "Status",
             "apiVersion": "v1",

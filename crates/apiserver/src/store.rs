@@ -97,6 +97,10 @@ impl Table {
     }
 
     /// Objects in the order of their keys, from `start` on.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     pub(crate) fn range<'a>(
         &'a self,
         prefix: &'a str,

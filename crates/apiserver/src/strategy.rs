@@ -73,6 +73,12 @@ pub(crate) fn prepare_update(resource: &Resource, sub: &str, new: &mut Value, ol
                 meta::set(new, "generation", Some(Value::from(next)));
             }
         }
+        (Kind::MutatingWebhooks | Kind::ValidatingWebhooks, _)
+            if new.get("webhooks") != old.get("webhooks") =>
+        {
+            let next = meta::generation(old) + 1;
+            meta::set(new, "generation", Some(Value::from(next)));
+        }
         (Kind::Namespace, "finalize") => keep(new, old, "status"),
         (Kind::Namespace, "status") => keep(new, old, "spec"),
         (Kind::Namespace, _) => {
@@ -244,6 +250,13 @@ fn obey_rules(schema: &Schema, new: &Value, old: Option<&Value>, errors: &mut Ve
 /// Warnings about finalizers of custom resources that are not qualified, and
 /// about rules that the object breaks as it did before.
 pub(crate) fn warnings(call: &Call, resource: &Resource, new: &Value, old: Option<&Value>) {
+    if matches!(
+        resource.behaviour,
+        Kind::MutatingWebhooks | Kind::ValidatingWebhooks
+    ) {
+        let all = crate::webhook::rules::warnings(new);
+        all.into_iter().for_each(|text| call.warn(text));
+    }
     if !resource.is_custom() {
         return;
     }

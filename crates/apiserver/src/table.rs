@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::meta;
 use crate::request::Call;
 use crate::resource::{Column, Resource, text};
 use crate::server::ApiServer;
@@ -46,12 +45,10 @@ pub(crate) fn table_of(
         .iter()
         .map(|item| {
             let mut row = Map::new();
-            let mut cells = vec![Value::from(meta::name(item))];
-            cells.extend(
-                columns
-                    .iter()
-                    .map(|column| crate::columns::cell(column, item, now)),
-            );
+            let cells: Vec<Value> = columns
+                .iter()
+                .map(|column| crate::columns::cell(column, item, now))
+                .collect();
             row.insert("cells".to_owned(), Value::from(cells));
             match include {
                 Include::Nothing => {}
@@ -67,10 +64,6 @@ pub(crate) fn table_of(
         .collect();
     let mut definitions = Vec::new();
     if headers {
-        definitions.push(json!({
-            "name": "Name", "type": "string", "format": "name", "priority": 0,
-            "description": "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names",
-        }));
         for column in &columns {
             definitions.push(json!({
                 "name": column.name, "type": column.kind, "format": column.format,
@@ -92,8 +85,13 @@ pub(crate) fn partial(object: &Value) -> Value {
     })
 }
 
-/// The columns behind the name.
+/// All columns; only events do not begin with their name.
 fn columns(resource: &Resource) -> Vec<Column> {
+    use crate::builtin::Kind;
+    let mut all = Vec::new();
+    if !matches!(resource.behaviour, Kind::Event | Kind::EventV1) {
+        all.push(crate::columns::name());
+    }
     if !resource.columns.is_empty() {
         let mut columns = resource.columns.clone();
         for column in &mut columns {
@@ -104,9 +102,11 @@ fn columns(resource: &Resource) -> Vec<Column> {
                 );
             }
         }
-        return columns;
+        all.extend(columns);
+        return all;
     }
-    crate::columns::builtin(resource.behaviour)
+    all.extend(crate::columns::builtin(resource.behaviour));
+    all
 }
 
 /// A duration as `kubectl` shows ages.

@@ -83,7 +83,7 @@ pub(crate) fn start(call: &Call, target: &Target, name: Option<&str>) -> Result<
         first_table: true,
         done: false,
     };
-    watch.begin(asked, initial, bookmarks)?;
+    watch.begin(call, asked, initial, bookmarks)?;
     let lines = futures::stream::unfold(watch, |mut watch| async move {
         watch
             .next()
@@ -122,6 +122,7 @@ impl Watch {
     /// Finds the place to start at, and the objects to start with.
     fn begin(
         &mut self,
+        call: &Call,
         asked: Option<u64>,
         initial: Option<bool>,
         bookmarks: bool,
@@ -137,19 +138,31 @@ impl Watch {
             None => from == 0,
         };
         if with_objects {
-            self.cursor = current;
-            let objects: Vec<Arc<Stored>> = table
-                .range(&self.prefix, None)
-                .filter(|stored| self.selection.matches(stored))
-                .cloned()
-                .collect();
+            let stale = call.stale_version(table, current, asked);
+            self.cursor = stale.unwrap_or(current);
+            let selected = |stored: &&Arc<Stored>| self.selection.matches(stored);
+            let objects: Vec<Arc<Stored>> = match stale.and_then(|version| table.at(version)) {
+                Some(old) => {
+                    let in_place = |s: &&Arc<Stored>| s.key.starts_with(&self.prefix);
+                    old.values()
+                        .filter(in_place)
+                        .filter(selected)
+                        .cloned()
+                        .collect()
+                }
+                None => table
+                    .range(&self.prefix, None)
+                    .filter(selected)
+                    .cloned()
+                    .collect(),
+            };
             drop(state);
             for stored in objects {
                 let line = self.line("ADDED", crate::convert::to_bytes(&resource, &stored));
                 self.pending.push_back(line);
             }
             if initial == Some(true) && bookmarks {
-                let line = self.bookmark(current, true);
+                let line = self.bookmark(self.cursor, true);
                 self.pending.push_back(line);
             }
             return Ok(());

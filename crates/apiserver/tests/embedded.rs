@@ -136,6 +136,146 @@ async fn one_seed_gives_the_same_objects() {
     assert_ne!(all[0], all[2]);
 }
 
+/// A get, a list, and the first frames of a watch, with this version.
+async fn cached(arm: &Arm, version: &str) -> (u16, Vec<String>, Vec<String>) {
+    let path = "/api/v1/namespaces/default/configmaps";
+    let names = |items: Vec<serde_json::Value>| {
+        let name = |item: &serde_json::Value| item["metadata"]["name"].as_str().unwrap().to_owned();
+        items.iter().map(name).collect()
+    };
+    let get = arm
+        .get(&format!("{path}/c?resourceVersion={version}"))
+        .await;
+    let list = arm
+        .get(&format!("{path}?resourceVersion={version}"))
+        .await
+        .ok();
+    let items = list.body["items"].as_array().unwrap().clone();
+    let watch = arm
+        .watch(&format!("{path}?watch=true&resourceVersion={version}"), 3)
+        .await;
+    let seen = watch.iter().map(|frame| frame["object"].clone()).collect();
+    (get.code, names(items), names(seen))
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn stale_reads_stay_within_the_watch_caches_bounds() {
+    let server = ApiServer::builder().build();
+    let api = maps(&server);
+    let mut versions = Vec::new();
+    for name in ["a", "b", "c"] {
+        let made = api
+            .create(&PostParams::default(), &map(name))
+            .await
+            .unwrap();
+        versions.push(made.metadata.resource_version.unwrap());
+    }
+    server.faults(|plan| plan.chance(1_000_000, Matcher::any(), FaultAction::Stale { behind: 2 }));
+    let arm = Arm::Embedded(server.clone());
+    // Any state will do: two changes are missing, and the watch tells of them.
+    let (code, list, watch) = cached(&arm, "0").await;
+    assert_eq!((code, list), (404, vec!["a".to_owned()]));
+    assert_eq!(watch, ["a", "b", "c"]);
+    // Nothing older than what the client has seen.
+    let path = "/api/v1/namespaces/default/configmaps";
+    for (version, wanted) in versions
+        .iter()
+        .zip([vec!["a"], vec!["a", "b"], vec!["a", "b", "c"]])
+    {
+        let list = arm
+            .get(&format!("{path}?resourceVersion={version}"))
+            .await
+            .ok();
+        assert_eq!(list.version(), version);
+        let names: Vec<&str> = list.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["metadata"]["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, wanted);
+    }
+    // A read without a version, and an exact one, are never stale.
+    assert_eq!(arm.get(&format!("{path}/c")).await.code, 200);
+    let list = arm.get(path).await.ok();
+    assert_eq!(list.body["items"].as_array().unwrap().len(), 3);
+    let exact = format!(
+        "{path}?resourceVersion={}&resourceVersionMatch=Exact",
+        versions[2]
+    );
+    assert_eq!(
+        arm.get(&exact).await.ok().body["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+/// One request over a real connection; `None` if it is cut off without an answer.
+fn over_http(serving: &fixname_apiserver::Serving, request: &str, body: &str) -> Option<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", serving.port())).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+        serving.token(),
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    // A reset and an end without an answer are the same to a client.
+    let _ = stream.read_to_string(&mut answer);
+    (!answer.is_empty()).then_some(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropped_connections_and_lost_answers_reach_a_client_on_the_port() {
+    let server = ApiServer::builder().build();
+    let serving = server.serve(ServeOptions::default()).await.unwrap();
+    let create = Matcher::any().verb("create").resource("configmaps");
+    server.faults(|plan| {
+        plan.nth(1, create.clone(), FaultAction::Drop);
+        plan.nth(2, create, FaultAction::LoseAnswer);
+        plan.nth(
+            1,
+            Matcher::any().verb("watch"),
+            FaultAction::BreakWatch { after: 1 },
+        );
+    });
+    tokio::task::spawn_blocking(move || {
+        let path = "/api/v1/namespaces/default/configmaps";
+        let make = |name: &str| {
+            let body = json!({"metadata": {"name": name}}).to_string();
+            over_http(&serving, &format!("POST {path}"), &body)
+        };
+        let get = |name: &str| over_http(&serving, &format!("GET {path}/{name}"), "").unwrap();
+        assert_eq!(make("dropped"), None);
+        assert!(get("dropped").starts_with("HTTP/1.1 404"));
+        assert_eq!(make("lost"), None);
+        assert!(get("lost").starts_with("HTTP/1.1 200"));
+        assert!(make("lost").unwrap().starts_with("HTTP/1.1 409"));
+        // A watch that is cut: one frame, and no proper end of the chunks.
+        make("other").unwrap();
+        let watch = over_http(
+            &serving,
+            &format!("GET {path}?watch=1&resourceVersion=0"),
+            "",
+        )
+        .unwrap();
+        assert!(
+            watch.contains("ADDED") && !watch.ends_with("0\r\n\r\n"),
+            "{watch}"
+        );
+        assert_eq!(watch.matches("ADDED").count(), 1);
+    })
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn the_port_asks_for_the_token() {
     let server = ApiServer::builder().build();

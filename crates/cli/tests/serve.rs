@@ -20,7 +20,7 @@ fn fixname(flags: &[&str]) -> Command {
 struct Server {
     child: Child,
     port: u16,
-    base: String,
+    token: String,
     kubeconfig: PathBuf,
     folder: tempfile::TempDir,
 }
@@ -41,16 +41,16 @@ impl Server {
             .read_line(&mut line)
             .expect("stdout can be read");
         let talk = std::fs::read_to_string(folder.path().join("stderr")).unwrap_or_default();
-        let url = line.strip_prefix("ready http://127.0.0.1:");
+        let url = line.strip_prefix("ready https://127.0.0.1:");
         let url = url.unwrap_or_else(|| panic!("{line:?}, and on stderr {talk}"));
         let port = url.trim_end().parse().expect("a port");
         let text = std::fs::read_to_string(&kubeconfig).expect("the kubeconfig is there");
-        let server = text.lines().find_map(|l| l.trim().strip_prefix("server: "));
-        let base = server.expect("a server")[format!("http://127.0.0.1:{port}").len()..].to_owned();
+        let token = text.lines().find_map(|l| l.trim().strip_prefix("token: "));
+        let token = token.expect("a token").to_owned();
         Self {
             child,
             port,
-            base,
+            token,
             kubeconfig,
             folder,
         }
@@ -60,13 +60,13 @@ impl Server {
         std::fs::read_to_string(self.folder.path().join("stderr")).expect("stderr was written")
     }
 
-    /// GET with the token that the kubeconfig has in its path.
+    /// GET over plain HTTP with the kubeconfig's token.
     fn get(&self, path: &str) -> serde_json::Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the port is open");
         write!(
             stream,
-            "GET {}{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-            self.base
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            self.token
         )
         .expect("the request is sent");
         let mut answer = String::new();
@@ -138,8 +138,8 @@ fn a_script_waits_for_the_ready_line_and_both_signals_end_it_cleanly() {
         let mut watch = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
         write!(
             watch,
-            "GET {}{IMAGES}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n",
-            server.base
+            "GET {IMAGES}?watch=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+            server.token
         )
         .unwrap();
         let mut head = [0; 12];

@@ -183,10 +183,6 @@ fn denial(webhook: &str, refusal: Refusal) -> Denial {
 }
 
 fn internal(why: impl std::fmt::Display) -> Denial {
-    Denial {
-        code: 500,
-        reason: "InternalError",
-        message: format!("Internal error occurred: {why}"),
-        causes: Vec::new(),
-    }
+    let message = format!("Internal error occurred: {why}");
+    Denial::plain(500, "InternalError", message)
 }

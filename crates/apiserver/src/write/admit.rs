@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admission::{AdmissionRequest, Operation};
 use crate::request::{Call, Target};
@@ -28,16 +28,43 @@ pub(crate) fn admission_request(
         dry_run,
         object: None,
         old_object: None,
+        options: options(call, operation, dry_run),
+        warnings: call.warnings.clone(),
     }
 }
 
+/// The options of a request as webhooks see them.
+fn options(call: &Call, operation: Operation, dry_run: bool) -> Value {
+    let kind = match operation {
+        Operation::Create => "CreateOptions",
+        Operation::Update => "UpdateOptions",
+        Operation::Delete => "DeleteOptions",
+    };
+    let mut options = json!({"kind": kind, "apiVersion": "meta.k8s.io/v1"});
+    if dry_run {
+        options["dryRun"] = json!(["All"]);
+    }
+    if operation != Operation::Delete {
+        for key in ["fieldManager", "fieldValidation"] {
+            if let Some(value) = call.query.get(key) {
+                options[key] = Value::from(value);
+            }
+        }
+    }
+    options
+}
+
 fn hooks(server: &ApiServer) -> Vec<Arc<dyn crate::admission::Admission>> {
-    server
+    let mut hooks = server
         .inner
         .admission
         .read()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .clone()
+        .clone();
+    if let Some(webhooks) = crate::webhook::Webhooks::of(server) {
+        hooks.push(Arc::new(webhooks));
+    }
+    hooks
 }
 
 /// Runs the mutating hooks over `object`.

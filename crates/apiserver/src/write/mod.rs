@@ -9,4 +9,5 @@ mod update;
 
 pub(crate) use admit::{admission_request, mutate_delete, validate};
 pub(crate) use create::create;
+pub(crate) use decode::shape;
 pub(crate) use update::{patch, replace, scale};

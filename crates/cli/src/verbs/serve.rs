@@ -17,11 +17,11 @@ use crate::output::Output;
 ///
 /// The embedded API server alone: no controller and no Longhorn acts in it.
 /// kubectl and controllers in any language work against it as against
-/// kube-apiserver, with plain HTTP on 127.0.0.1 and a token. It starts with
+/// kube-apiserver, with TLS on 127.0.0.1 and a token. It starts with
 /// Longhorn's definitions and the namespace longhorn-system; everything is in
 /// memory, and gone when it ends.
 ///
-/// When it is ready it prints one line on stdout, `ready http://127.0.0.1:PORT`.
+/// When it is ready it prints one line on stdout, `ready https://127.0.0.1:PORT`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 a flag or a file is wrong,
@@ -102,7 +102,7 @@ async fn serve(
         ));
         output.next("Ctrl-C stops the server");
     }
-    output.data(&format!("ready {}\n", serving.url()))?;
+    output.data(&format!("ready {}\n", serving.https_url()))?;
     stop.await;
     serving.shutdown().await;
     drop(kubeconfig);
