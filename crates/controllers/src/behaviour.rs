@@ -1,5 +1,6 @@
 //! What differs between Longhorn's versions, as data. One loop serves them all.
 
+use crate::defect::Defect;
 use fixname_naming::{LonghornVersion, Scheme, UnknownVersion, resolve};
 
 /// The switches of one version. Sources: longhorn-manager, read tag by tag.
@@ -23,6 +24,9 @@ pub struct Behaviour {
     /// and set to `unknown` (which the same reconcile drops again): v1.12.0 and
     /// later (`controller/backing_image_controller.go:1261` at v1.12.1).
     pub advises_removal_of_missing_disk: bool,
+    /// What this model gets wrong on purpose; nothing, outside the test that shows
+    /// that it would be noticed.
+    pub defect: Option<Defect>,
 }
 
 impl Behaviour {
@@ -43,7 +47,13 @@ impl Behaviour {
             repeats_eviction_requests: at < (1, 8, 2) || at == (1, 9, 0),
             evicts_missing_disks: at >= (1, 9, 2),
             advises_removal_of_missing_disk: at >= (1, 12, 0),
+            defect: None,
         })
+    }
+
+    /// True if the model is to get this wrong.
+    pub(crate) fn has(&self, defect: Defect) -> bool {
+        self.defect == Some(defect)
     }
 
     /// The same behaviour with another name function: "what if?".

@@ -25,6 +25,7 @@
 pub mod backing_image;
 mod behaviour;
 pub mod data_source;
+mod defect;
 pub mod driver;
 mod effect;
 pub mod missing_disk;
@@ -36,6 +37,7 @@ mod view;
 pub mod webhooks;
 
 pub use behaviour::Behaviour;
+pub use defect::Defect;
 pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
 pub use queue::{Verdict, WorkQueue};
 pub use trace::{Trace, TraceEntry, TraceItem};

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
 use crate::behaviour::Behaviour;
+use crate::defect::Defect;
 use crate::effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
 use crate::view::{View, shuffled};
 
@@ -151,7 +152,8 @@ pub fn sync_evictions(
         let requested = whole || disk.eviction_requested;
         for image in shuffled(view.images.values(), rng) {
             let copies = image.status.disk_file_status_map.as_ref();
-            if !copies.is_some_and(|map| map.contains_key(uuid)) {
+            let is_reported = copies.is_some_and(|map| map.contains_key(uuid));
+            if !is_reported && !behaviour.has(Defect::EvictsByWish) {
                 continue;
             }
             let changed = images

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fixname_controllers::driver::{Duties, Environment, Process, ProcessOptions, Sender};
+use fixname_controllers::webhooks::Webhooks;
 use fixname_controllers::{Behaviour, Trace, TraceItem, pods::Pods};
 use fixname_longhorn::BackingImage;
 use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
@@ -158,6 +159,7 @@ impl<'a> Player<'a> {
                 manager_image: self.image.borrow().clone(),
                 controller_id: node.map_or_else(String::new, |path| path.node.clone()),
                 duties: Duties::default(),
+                cache_lag: Duration::ZERO,
                 seed,
             },
         ));
@@ -219,6 +221,9 @@ impl<'a> Player<'a> {
                     process.stop().await;
                 }
                 self.longhorn = to.0.clone();
+                if let Some(in_force) = &self.session.webhooks {
+                    in_force.set(Webhooks::of(&self.longhorn).map_err(|e| e.to_string())?);
+                }
                 let image = manager_image_for(&self.longhorn).map_err(|e| e.to_string())?;
                 self.image.send_replace(image.image);
                 Ok(())

@@ -1,7 +1,7 @@
 //! Longhorn's webhooks as a hook of the embedded API server: requests of one user
 //! are judged by the pure rules, which see the cluster through a client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fixname_apiserver::{Admission, AdmissionRequest, Cause, Denial, Operation, Verdict};
 use fixname_controllers::webhooks::{
@@ -21,9 +21,37 @@ pub(crate) const CONTROLLER: &str = "system:serviceaccount:longhorn-system:longh
 /// The last patch that the mutating webhook answered with.
 pub(crate) type LastPatch = Arc<Mutex<Option<Vec<Patch>>>>;
 
+/// Whose requests are judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Judged {
+    /// Everybody's, as in a real cluster.
+    Everybody,
+    /// One user's: what the recorder itself wrote was not judged.
+    User(&'static str),
+}
+
+/// The rules in force; they change when a cluster is upgraded.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce(Arc<RwLock<Webhooks>>);
+
+impl InForce {
+    fn get(&self) -> Webhooks {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Puts another release's rules in force.
+    pub(crate) fn set(&self, webhooks: Webhooks) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = webhooks;
+    }
+}
+
 /// The hook.
 pub(crate) struct Hook {
-    webhooks: Webhooks,
+    webhooks: InForce,
+    judged: Judged,
     /// Reads the cluster as the administrator; reads are not judged.
     client: Client,
     rng: Mutex<ChaCha8Rng>,
@@ -31,13 +59,27 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
-    pub(crate) fn new(webhooks: Webhooks, client: Client, seed: u64) -> Self {
+    pub(crate) fn new(webhooks: Webhooks, judged: Judged, client: Client, seed: u64) -> Self {
         Self {
-            webhooks,
+            webhooks: InForce(Arc::new(RwLock::new(webhooks))),
+            judged,
             client,
             rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             last_patch: LastPatch::default(),
         }
+    }
+
+    /// Where the rules can be exchanged.
+    pub(crate) fn in_force(&self) -> InForce {
+        self.webhooks.clone()
+    }
+
+    fn judges(&self, request: &AdmissionRequest) -> bool {
+        let is_judged = match self.judged {
+            Judged::Everybody => true,
+            Judged::User(user) => request.user.name == user,
+        };
+        request.group == GROUP && is_judged
     }
 
     /// Where the last patch can be read.
@@ -54,14 +96,9 @@ impl Hook {
     async fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
         let objects = Objects::of(request);
         let asked = objects.request(request);
-        let cluster = see(
-            &self.client,
-            &request.namespace,
-            self.webhooks.needs(&asked),
-        )
-        .await?;
-        let patch = self
-            .webhooks
+        let webhooks = self.webhooks.get();
+        let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
+        let patch = webhooks
             .mutate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(MUTATOR, refusal))?;
         if patch.is_empty() {
@@ -80,26 +117,18 @@ impl Hook {
     async fn validated(&self, request: &AdmissionRequest) -> Result<(), Denial> {
         let objects = Objects::of(request);
         let asked = objects.request(request);
-        let cluster = see(
-            &self.client,
-            &request.namespace,
-            self.webhooks.needs(&asked),
-        )
-        .await?;
-        self.webhooks
+        let webhooks = self.webhooks.get();
+        let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
+        webhooks
             .validate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(VALIDATOR, refusal))
     }
 }
 
-fn is_judged(request: &AdmissionRequest) -> bool {
-    request.group == GROUP && request.user.name == CONTROLLER
-}
-
 impl Admission for Hook {
     fn mutate<'a>(&'a self, request: &'a mut AdmissionRequest) -> Verdict<'a> {
         Box::pin(async move {
-            if is_judged(request) {
+            if self.judges(request) {
                 self.mutated(request).await?;
             }
             Ok(())
@@ -108,7 +137,7 @@ impl Admission for Hook {
 
     fn validate<'a>(&'a self, request: &'a AdmissionRequest) -> Verdict<'a> {
         Box::pin(async move {
-            if is_judged(request) {
+            if self.judges(request) {
                 self.validated(request).await?;
             }
             Ok(())

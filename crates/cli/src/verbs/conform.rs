@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::verbs::playing::{Format, Playing, no_environment};
 
 /// Replay recordings of a real Longhorn against the model.
 ///
@@ -52,35 +53,14 @@ pub(crate) struct Args {
     /// Where at least three repeats agree: how many seeds must all give their states.
     #[arg(long, value_name = "N", default_value_t = 8, env = "FIXNAME_AGREEMENT")]
     agreement: u64,
-    /// Recordings at a time; as many as there are processors if not given.
-    #[arg(long, value_name = "N", env = "FIXNAME_PARALLEL")]
-    parallel: Option<usize>,
-    /// How to print.
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "text",
-        env = "FIXNAME_OUTPUT"
-    )]
-    output: Format,
-    /// Every recording, not only those that differ.
-    #[arg(short, long, env = "FIXNAME_VERBOSE")]
-    verbose: bool,
+    #[command(flatten)]
+    playing: Playing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Where {
     /// In this process, in virtual time.
     Embedded,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// The answer, for programs.
@@ -107,19 +87,15 @@ struct ByVersion {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let Where::Embedded = args.backend;
     let recordings = read(args, output)?;
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let options = ConformOptions {
         seed: args.seed,
         seeds: args.seeds,
         agreement: args.agreement,
-        parallel: args.parallel.unwrap_or_else(processors),
+        parallel: args.playing.threads(true),
+        ..ConformOptions::default()
     };
-    let result = conform(&recordings, &options).map_err(|error| Failure::Told {
-        exit: Exit::Environment,
-        message: error.message,
-        next: None,
-    })?;
-    match args.output {
+    let result = conform(&recordings, &options).map_err(no_environment)?;
+    match args.playing.output {
         Format::Json => {
             let by_version = result.by_version().into_iter();
             output.data(&fixname_report::data::json(&ConformJson {
@@ -195,7 +171,7 @@ fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
         if !r.matches {
             line(format!("differs     {name}"));
             r.differences.iter().for_each(|d| line(difference(d)));
-        } else if args.verbose {
+        } else if args.playing.verbose {
             let seed = r.seed.unwrap_or_default();
             let how = if r.whole { "whole" } else { "states" };
             line(format!("reproduced  {name} ({how}, seed {seed})"));
@@ -209,7 +185,7 @@ fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
                 "differs     {name}, but seed {seed} gives another state"
             ));
             a.differences.iter().for_each(|d| line(difference(d)));
-        } else if args.verbose {
+        } else if args.playing.verbose {
             let seeds = args.agreement;
             line(format!("reproduced  {name}, and so do {seeds} seeds"));
         }

@@ -7,13 +7,14 @@ use std::time::Instant;
 use clap::ValueEnum;
 use fixname_naming::{LonghornVersion, Scheme};
 use fixname_replay::backend::{ContextBackend, ControlPlaneBackend, EmbeddedBackend};
-use fixname_replay::{Backend, BackendError, LoadError, Scenario, Suite, SuiteOptions, load};
+use fixname_replay::{Backend, LoadError, Scenario, Suite, SuiteOptions, load};
 use fixname_report::data;
 use fixname_report::replay::{Detail, ReplayHead, ReplayJson, ReplayText};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::{Output, finish};
+use crate::verbs::playing::{Format, Playing, no_environment};
 
 /// Play scenarios of Longhorn clusters on a Kubernetes API server.
 ///
@@ -66,9 +67,6 @@ pub(crate) struct Args {
     /// Where all random choices come from; the same seed gives the same run.
     #[arg(long, value_name = "N", default_value_t = 1, env = "FIXNAME_SEED")]
     seed: u64,
-    /// Runs at a time; as many as there are processors if not given, four on a real API server.
-    #[arg(long, value_name = "N", env = "FIXNAME_PARALLEL")]
-    parallel: Option<usize>,
     /// Start nothing new after the first failure.
     #[arg(long, env = "FIXNAME_FAIL_FAST")]
     fail_fast: bool,
@@ -76,18 +74,8 @@ pub(crate) struct Args {
     /// own (truncated, sha256, sha224, uuid-8, …); expectations stay.
     #[arg(long, value_name = "SCHEME", env = "FIXNAME_NAME_SCHEME")]
     name_scheme: Option<Scheme>,
-    /// How to print.
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "text",
-        env = "FIXNAME_OUTPUT"
-    )]
-    output: Format,
-    /// Every step of every run.
-    #[arg(short, long, env = "FIXNAME_VERBOSE")]
-    verbose: bool,
+    #[command(flatten)]
+    playing: Playing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,14 +86,6 @@ enum Where {
     ControlPlane,
     /// A cluster that is there, by kubeconfig and context.
     Context,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 fn scale(text: &str) -> Result<f64, String> {
@@ -128,12 +108,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             Box::new(connected.map_err(no_environment)?)
         }
     };
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    let default = if backend.time_scale().is_none() {
-        processors()
-    } else {
-        4
-    };
     let head = ReplayHead {
         backend: backend.name(),
         time_scale: backend.time_scale(),
@@ -145,7 +119,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         &scenarios,
         SuiteOptions {
             seed: args.seed,
-            parallel: args.parallel.unwrap_or(default),
+            parallel: args.playing.threads(backend.time_scale().is_none()),
             name_scheme: args.name_scheme,
             fail_fast: args.fail_fast,
         },
@@ -154,14 +128,14 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let interrupted = interrupt::interrupted;
     let began = Instant::now();
 
-    let result = if args.output == Format::Json {
+    let result = if args.playing.output == Format::Json {
         let result = suite
             .run(&*backend, &interrupted, &mut |_| {})
             .map_err(no_environment)?;
         output.data(&data::json(&ReplayJson::new(&head, &result)))?;
         result
     } else {
-        let detail = match (output.is_quiet(), args.verbose) {
+        let detail = match (output.is_quiet(), args.playing.verbose) {
             (true, _) => Detail::Quiet,
             (false, true) => Detail::Verbose,
             (false, false) => Detail::Normal,
@@ -191,14 +165,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     } else {
         Exit::Ok
     })
-}
-
-fn no_environment(error: BackendError) -> Failure {
-    Failure::Told {
-        exit: Exit::Environment,
-        message: error.message,
-        next: Some("fixname replay PATH --backend embedded needs nothing else".to_owned()),
-    }
 }
 
 /// The scenarios asked for, under the versions asked for.

@@ -7,11 +7,15 @@ use fixname_longhorn::{CopySpec, CopyState};
 use rand::Rng;
 
 use super::Reconcile;
+use crate::defect::Defect;
 use crate::view::shuffled;
 
 impl<R: Rng> Reconcile<'_, R> {
     /// For each wanted disk that no replica uses: when that was first noticed.
     pub(super) fn update_last_references(&mut self) {
+        if self.has(Defect::ForgetsLastUse) {
+            return;
+        }
         let name = self.image.name().to_owned();
         let in_use: BTreeSet<String> = self
             .view
@@ -43,6 +47,7 @@ impl<R: Rng> Reconcile<'_, R> {
             return;
         };
         if !source.spec.file_transferred
+            || self.has(Defect::NeverReplenishes)
             || self
                 .view
                 .number("concurrent-backing-image-replenish-per-node-limit")
@@ -63,7 +68,8 @@ impl<R: Rng> Reconcile<'_, R> {
         let (mut good, mut evicting) = (0, 0);
         for (uuid, copy) in wanted {
             good += i64::from(!is_failed(uuid));
-            evicting += i64::from(copy.eviction_requested);
+            evicting +=
+                i64::from(copy.eviction_requested && !self.has(Defect::CountsEvictingCopies));
         }
         if good == 0 || good - evicting >= self.image.spec.min_number_of_copies {
             return;
@@ -91,6 +97,9 @@ impl<R: Rng> Reconcile<'_, R> {
     /// Drops evicting copies, but keeps the last healthy one, and (in versions
     /// that look) those that replicas use.
     pub(super) fn drop_evicted_copies(&mut self) {
+        if self.has(Defect::KeepsEvictedCopies) {
+            return;
+        }
         let copies = self
             .image
             .status
@@ -115,7 +124,7 @@ impl<R: Rng> Reconcile<'_, R> {
         let evicting = healthy.into_iter().map(|(uuid, _)| uuid);
         let kept = shuffled(evicting, self.rng)
             .pop()
-            .filter(|_| !has_staying)
+            .filter(|_| !has_staying && !self.has(Defect::EvictsLastCopy))
             .cloned();
 
         for (uuid, _) in wanted.iter().filter(|(_, copy)| copy.eviction_requested) {

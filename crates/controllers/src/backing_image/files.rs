@@ -7,6 +7,7 @@ use fixname_longhorn::{CopyState, CopyStatus, DataEngine};
 use rand::Rng;
 
 use super::Reconcile;
+use crate::defect::Defect;
 use crate::effect::{EventType, Level};
 use crate::view::shuffled;
 
@@ -89,7 +90,10 @@ impl<R: Rng> Reconcile<'_, R> {
             .status
             .disk_file_status_map
             .get_or_insert_default();
-        copies.retain(|uuid, copy| copy.data_engine == DataEngine::V2 || reported.contains(uuid));
+        let keeps = self.context.behaviour.has(Defect::KeepsUnreportedCopies);
+        copies.retain(|uuid, copy| {
+            keeps || copy.data_engine == DataEngine::V2 || reported.contains(uuid)
+        });
         for copy in copies.values_mut() {
             if copy.data_engine != DataEngine::V2 && copy.last_state_transition_time.is_empty() {
                 copy.last_state_transition_time.clone_from(&now);

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use rand::Rng;
 
 use super::{Ended, Reconcile, Step};
+use crate::defect::Defect;
 use crate::effect::{Effect, Object, Tolerance, Write};
 use crate::view::{ReadyDisk, shuffled};
 
@@ -33,8 +34,12 @@ impl<R: Rng> Reconcile<'_, R> {
             .flatten()
             .map(|(uuid, copy)| (uuid.clone(), copy.data_engine.clone()))
             .collect();
-        for (uuid, engine) in shuffled(wanted, &mut self.order) {
-            if engine != DataEngine::V2 {
+        let order = match self.has(Defect::VisitsDisksInOrder) {
+            true => wanted,
+            false => shuffled(wanted, &mut self.order),
+        };
+        for (uuid, engine) in order {
+            if engine != DataEngine::V2 || self.has(Defect::ServesV2Disks) {
                 self.ensure_manager(&uuid, &engine)?;
             }
         }
@@ -58,6 +63,9 @@ impl<R: Rng> Reconcile<'_, R> {
                 manager.spec.node_id
             );
             if manager.spec.image != self.context.manager_image.as_str() {
+                if self.has(Defect::KeepsOutdatedManagers) {
+                    continue;
+                }
                 self.info("Deleting old/non-default backing image manager");
                 self.delete_manager(&manager, context);
                 let message = format!("deleted old/non-default backing image manager {place}");
@@ -76,7 +84,7 @@ impl<R: Rng> Reconcile<'_, R> {
             changed.spec.backing_images.remove(&name);
             let is_unused = changed.spec.backing_images.is_empty();
             self.update_manager(changed, context);
-            if is_unused {
+            if is_unused && !self.has(Defect::KeepsUnusedManagers) {
                 self.delete_manager(&manager, context);
                 let message = format!("deleting unused backing image manager {place}");
                 self.event("Delete", message);
@@ -154,6 +162,10 @@ impl<R: Rng> Reconcile<'_, R> {
                 return Err(Ended);
             }
         };
+        let is_there = self.view.managers.contains_key(name.as_str());
+        if is_there && self.has(Defect::LooksUpByName) {
+            return Ok(());
+        }
         let mut manager = BackingImageManager::named(name.as_str());
         manager.metadata.labels = Some(BTreeMap::from(
             [
@@ -170,6 +182,15 @@ impl<R: Rng> Reconcile<'_, R> {
         manager.spec.disk_path = disk.path.clone();
         manager.spec.backing_images = records;
         let object = Object::Manager(Box::new(manager));
+        if is_there && self.has(Defect::TakesExistingForCreated) {
+            self.write(Write::Create(object), Tolerance::Dropped, CONTEXT);
+            return Ok(());
+        }
+        if is_there && self.has(Defect::GoesOnAfterFailure) {
+            let error = format!("{name} already exists");
+            self.warn("Failed to create a manager", Some(error));
+            return Ok(());
+        }
         self.write(Write::Create(object), Tolerance::Strict, CONTEXT);
         self.event(
             "Create",
@@ -188,9 +209,11 @@ impl<R: Rng> Reconcile<'_, R> {
         mut manager: BackingImageManager,
         context: &'static [&'static str],
     ) {
-        let labels = manager.metadata.labels.get_or_insert_default();
-        labels.insert(LABEL_NODE.to_owned(), manager.spec.node_id.clone());
-        labels.insert(LABEL_DISK_UUID.to_owned(), manager.spec.disk_uuid.clone());
+        if !self.has(Defect::LeavesLabelsAlone) {
+            let labels = manager.metadata.labels.get_or_insert_default();
+            labels.insert(LABEL_NODE.to_owned(), manager.spec.node_id.clone());
+            labels.insert(LABEL_DISK_UUID.to_owned(), manager.spec.disk_uuid.clone());
+        }
         let object = Object::Manager(Box::new(manager.clone()));
         self.write(Write::Update(object), Tolerance::Strict, context);
         let name = manager.name().to_owned();

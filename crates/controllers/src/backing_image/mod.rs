@@ -22,6 +22,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::behaviour::Behaviour;
+use crate::defect::Defect;
 use crate::effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
 use crate::view::View;
 
@@ -115,6 +116,10 @@ impl<R: Rng> Reconcile<'_, R> {
         status.disk_last_ref_at_map.get_or_insert_default();
 
         self.handle_data_source()?;
+        if self.has(Defect::WritesStatusInSpiteOfError) {
+            self.sync_file_info();
+            self.write_changes(&before);
+        }
         if self.image.spec.disk_file_spec_map.is_some() {
             self.handle_managers()?;
             self.sync_file_info();
@@ -124,6 +129,10 @@ impl<R: Rng> Reconcile<'_, R> {
         }
         self.write_changes(&before);
         Ok(())
+    }
+
+    fn has(&self, defect: Defect) -> bool {
+        self.context.behaviour.has(defect)
     }
 
     fn take_ownership(&mut self) {
@@ -169,13 +178,15 @@ impl<R: Rng> Reconcile<'_, R> {
     /// managers, remove the finalizer. The manager step does not run.
     fn finish_deletion(&mut self) -> Step {
         let name = self.image.name().to_owned();
-        if self.view.replicas_using(&name, None).next().is_some() {
+        let is_used = self.view.replicas_using(&name, None).next().is_some();
+        if is_used && !self.has(Defect::DeletesImagesInUse) {
             self.warn("Waiting for all replicas stopping using this backing image before removing the finalizer", None);
             return Ok(());
         }
         if let Some(source) = self.view.data_sources.get(&name)
             && !source.spec.file_transferred
             && source.status.current_state != fixname_longhorn::CopyState::FailedAndCleanUp
+            && !self.has(Defect::DeletesUnfinishedImages)
         {
             let error = format!(
                 "backing image data source status is {} not failed-and-cleanup",
@@ -189,6 +200,9 @@ impl<R: Rng> Reconcile<'_, R> {
         }
         self.info("Cleaning up the record for backing image managers and remove the finalizer");
         self.leave_managers(&[])?;
+        if self.has(Defect::KeepsFinalizer) {
+            return Ok(());
+        }
         let mut image = self.image.clone();
         if let Some(finalizers) = &mut image.metadata.finalizers {
             finalizers.retain(|f| f != FINALIZER);

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use rand::Rng;
 
 use super::{Reconcile, Step};
+use crate::defect::Defect;
 use crate::effect::{Object, Tolerance, Write};
 use crate::view::{ReadyDisk, shuffled};
 
@@ -24,14 +25,19 @@ impl<R: Rng> Reconcile<'_, R> {
             source.spec.uuid = self.image.status.uuid.clone();
         }
 
-        if !source.spec.file_transferred && source.status.current_state == CopyState::Ready {
+        let is_done =
+            source.status.current_state == CopyState::Ready && !self.has(Defect::NeverTransfers);
+        if !source.spec.file_transferred && is_done {
             let copies = self.image.status.disk_file_status_map.as_ref();
             let copy = copies.and_then(|map| map.get(&source.spec.disk_uuid));
             if copy.is_some_and(|copy| copy.state == CopyState::Ready) {
                 source.spec.file_transferred = true;
                 self.info("Default backing image manager successfully took over the file, will mark the data source as file transferred");
             }
-        } else if source.spec.file_transferred && self.all_files_are_unavailable() {
+        } else if source.spec.file_transferred
+            && self.all_files_are_unavailable()
+            && !self.has(Defect::NeverFetchesAnew)
+        {
             if source.spec.source_type == "download" {
                 self.info("Preparing to re-download backing image via data source since all existing files become unavailable");
                 source.spec.file_transferred = false;
@@ -54,7 +60,7 @@ impl<R: Rng> Reconcile<'_, R> {
             let stays = disk.is_some_and(|disk| {
                 disk.node == source.spec.node_id && disk.path == source.spec.disk_path
             });
-            if !stays {
+            if !stays && !self.has(Defect::KeepsSourceInPlace) {
                 self.warn("Backing image data source current node and disk is not ready, need to switch to another ready node and disk", None);
                 let Some(disk) = self.view.disk_for_new_copy(&self.image, self.rng) else {
                     return self.fail(NO_DISK);

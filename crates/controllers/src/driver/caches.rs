@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting,
@@ -12,8 +13,11 @@ use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 
+use super::ModelClock;
 use crate::view::{Store, View};
 
 /// A change of one object: what was there before, and what is there now.
@@ -94,6 +98,34 @@ cached! {
     Setting => settings, Setting;
 }
 
+/// How late caches are: on a busy machine, a process may work with an object that
+/// somebody else has changed since, and its write is refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lag {
+    pub(super) clock: ModelClock,
+    /// At most.
+    pub(super) longest: Duration,
+    pub(super) seed: u64,
+}
+
+/// What arrives while something is held back comes with it.
+fn late(watch: BoxStream<'static, Change>, lag: Lag, kind: u64) -> BoxStream<'static, Change> {
+    const AT_ONCE: usize = 1_000;
+    let mut rng = ChaCha8Rng::seed_from_u64(lag.seed);
+    rng.set_stream(kind);
+    watch
+        .ready_chunks(AT_ONCE)
+        .then(move |changes| {
+            let (clock, span) = (lag.clock, lag.longest.mul_f64(rng.random::<f64>()));
+            async move {
+                clock.sleep(span).await;
+                futures::stream::iter(changes)
+            }
+        })
+        .flatten()
+        .boxed()
+}
+
 /// A step of one watch, to be applied to the caches.
 type Change = Box<dyn FnOnce(&mut Caches) -> Result<Vec<Seen>, CacheError> + Send>;
 
@@ -108,10 +140,20 @@ pub struct Caches {
 impl Caches {
     /// Starts to watch all kinds in a namespace.
     pub fn watch(client: &Client, namespace: &str) -> Self {
+        Self::of(all_watches(client, namespace))
+    }
+
+    /// The same, but what the watches bring shows late, each kind for itself.
+    pub(super) fn watch_late(client: &Client, namespace: &str, lag: Lag) -> Self {
+        let watches = all_watches(client, namespace).into_iter().zip(0..);
+        Self::of(watches.map(|(watch, n)| late(watch, lag, n)))
+    }
+
+    fn of(watches: impl IntoIterator<Item = BoxStream<'static, Change>>) -> Self {
         Self {
             view: View::default(),
             unsynced: Kind::ALL.iter().copied().collect(),
-            changes: futures::stream::select_all(all_watches(client, namespace)),
+            changes: futures::stream::select_all(watches),
         }
     }
 

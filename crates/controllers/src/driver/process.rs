@@ -13,12 +13,13 @@ use rand_chacha::ChaCha8Rng;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::caches::{Caches, Seen};
+use super::caches::{Caches, Lag, Seen};
 use super::chores::{Chore, Hand};
 use super::send::{Ended, Sender};
 use super::{FIRST_RESYNC, ModelClock, RESYNC};
 use crate::backing_image::{self, Context};
 use crate::behaviour::Behaviour;
+use crate::defect::Defect;
 use crate::effect::{Level, LogLine, Object};
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
@@ -70,6 +71,9 @@ pub struct ProcessOptions {
     pub controller_id: String,
     /// What else it does.
     pub duties: Duties,
+    /// How late its caches show what has changed, at most. What it writes itself
+    /// shows at once, for the real code waits for that.
+    pub cache_lag: Duration,
     /// Where its random choices come from.
     pub seed: u64,
 }
@@ -95,7 +99,18 @@ impl Process {
     pub fn start(sender: Sender, options: ProcessOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = Run {
-            caches: Caches::watch(&sender.client, &sender.namespace),
+            caches: match options.cache_lag {
+                Duration::ZERO => Caches::watch(&sender.client, &sender.namespace),
+                longest => Caches::watch_late(
+                    &sender.client,
+                    &sender.namespace,
+                    Lag {
+                        clock: sender.clock,
+                        longest,
+                        seed: options.seed,
+                    },
+                ),
+            },
             sender,
             options,
             queue: WorkQueue::default(),
@@ -202,7 +217,7 @@ impl Run {
                 () = sleep_until(clock, self.queue.next_due()) => {
                     self.queue.add_due(clock.elapsed());
                 }
-                () = &mut resync => {
+                () = &mut resync, if !self.options.behaviour.has(Defect::NeverResyncs) => {
                     for name in self.caches.view.images.keys() {
                         self.queue.add(name.clone());
                     }
@@ -338,7 +353,11 @@ impl Run {
             }
             Ended::Failed { error, conflict } => (error, conflict),
         };
-        let verdict = self.queue.fail(&key);
+        let verdict = match self.options.behaviour.defect {
+            Some(Defect::RetriesForEver) => Verdict::RetryAfter(Duration::from_millis(20)),
+            Some(Defect::NeverRetries) => Verdict::Drop,
+            _ => self.queue.fail(&key),
+        };
         let message = match verdict {
             Verdict::RetryAfter(_) => "Failed to sync Longhorn backing image",
             Verdict::Drop => "Dropping Longhorn backing image out of the queue",
@@ -370,7 +389,8 @@ impl Run {
                 image.into_iter().for_each(|i| self.queue.add(i.name()));
             }
             Seen::Manager(old, new) => {
-                let Some(manager) = new.as_ref().or(old.as_ref()) else {
+                let is_ignored = self.options.behaviour.has(Defect::IgnoresManagers);
+                let Some(manager) = new.as_ref().or(old.as_ref()).filter(|_| !is_ignored) else {
                     return;
                 };
                 let listed = manager.spec.backing_images.keys();

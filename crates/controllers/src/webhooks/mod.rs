@@ -270,8 +270,10 @@ impl Webhooks {
 pub fn apply(object: &mut Value, patches: &[Patch]) -> Result<(), String> {
     for patch in patches {
         let missing = || {
-            let path = go::quote(&patch.path);
-            format!("replace operation does not apply: doc is missing path: {path}: missing value")
+            format!(
+                "replace operation does not apply: doc is missing path: {}: missing value",
+                patch.path
+            )
         };
         let (parent, key) = patch.path.rsplit_once('/').ok_or_else(missing)?;
         let parent = object.pointer_mut(parent).ok_or_else(missing)?;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use fixname_apiserver::{ApiServer, TokioClock};
 use fixname_controllers::driver::{Admission, ModelClock};
+use fixname_controllers::webhooks::Webhooks;
 
 use super::{Backend, BackendError, EPOCH, Session, create_namespace, load_crds};
 use crate::event::RunResult;
 use crate::run::{RunOptions, run};
 use crate::scenario::Scenario;
+use crate::webhooks::{Hook, Judged};
 
 /// The longest a model request takes. Recorded attempts come 0, 8-10, 23-25 and
 /// 49-55 ms after a trigger; the back-offs alone would be 5, 15 and 35 ms.
@@ -46,13 +48,18 @@ impl Backend for EmbeddedBackend {
                 .build();
             let namespace = fixname_longhorn::NAMESPACE;
             let client = server.client(namespace);
+            let webhooks = Webhooks::of(&options.longhorn).map_err(BackendError::new)?;
+            let hook = Hook::new(webhooks, Judged::Everybody, client.clone(), options.seed);
+            let in_force = hook.in_force();
+            server.add_admission(hook);
             load_crds(&client).await?;
             create_namespace(&client, namespace).await?;
             let session = Session {
                 client,
                 namespace: namespace.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),
-                admission: Admission::Played,
+                admission: Admission::Cluster,
+                webhooks: Some(in_force),
                 latency: LATENCY,
             };
             Ok(run(scenario, options, &session, cancelled).await)

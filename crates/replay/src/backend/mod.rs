@@ -20,6 +20,7 @@ pub use embedded::EmbeddedBackend;
 use crate::event::RunResult;
 use crate::run::RunOptions;
 use crate::scenario::Scenario;
+use crate::webhooks::InForce;
 
 /// The environment could not be made or reached. Not a verdict on any scenario.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,8 @@ pub(crate) struct Session {
     pub(crate) namespace: String,
     pub(crate) clock: ModelClock,
     pub(crate) admission: Admission,
+    /// The rules of the model's webhooks, where they are in force.
+    pub(crate) webhooks: Option<InForce>,
     pub(crate) latency: Duration,
 }
 

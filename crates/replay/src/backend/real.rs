@@ -61,6 +61,7 @@ pub(super) async fn run_in(
         namespace: namespace.to_owned(),
         clock: ModelClock::new(super::EPOCH, time_scale),
         admission: Admission::Played,
+        webhooks: None,
         // A real server has a latency of its own.
         latency: Duration::ZERO,
     };

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use fixname_controllers::Behaviour;
+use fixname_controllers::webhooks::Rules;
 use serde::Serialize;
 
 pub use admission::Row;
@@ -40,6 +42,17 @@ pub struct ConformOptions {
     pub agreement: u64,
     /// Recordings at a time; 0 counts as 1.
     pub parallel: usize,
+    /// Changes made to the model before it is compared; none, outside tests.
+    pub tampering: Tampering,
+}
+
+/// Changes of the model's switches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tampering {
+    /// Of the controllers, whatever their version.
+    pub behaviour: Option<fn(&mut Behaviour)>,
+    /// Of the webhooks.
+    pub rules: Option<fn(&mut Rules)>,
 }
 
 impl Default for ConformOptions {
@@ -49,6 +62,7 @@ impl Default for ConformOptions {
             seeds: 200,
             agreement: 8,
             parallel: 1,
+            tampering: Tampering::default(),
         }
     }
 }
@@ -191,7 +205,7 @@ fn run_of(line: &Line) -> Option<&Recording> {
 
 /// Sends the request of an admission row and compares the answer.
 fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, BackendError> {
-    let (differences, seed) = admission::differences(row, options.seed)?;
+    let (differences, seed) = admission::differences(row, options)?;
     let matches = differences.is_empty();
     Ok(RecordingResult {
         scenario: row.rule.clone(),
@@ -222,7 +236,7 @@ fn reproduce(
     let mut best = None;
     let mut range = Range::default();
     for seed in (0..options.seeds).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::Everything)?;
+        let outcome = play::play(recording, seed, Extent::Everything, options.tampering)?;
         if outcome.differences.is_empty() {
             result.matches = true;
             result.whole = true;
@@ -323,7 +337,7 @@ fn hold(
         differences: Vec::new(),
     };
     for seed in (0..options.agreement).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::States)?;
+        let outcome = play::play(recording, seed, Extent::States, options.tampering)?;
         if !outcome.differences.is_empty() {
             agreement.holds = false;
             agreement.seed = Some(seed);

@@ -13,13 +13,14 @@ use fixname_controllers::{Behaviour, Trace, TraceEntry, TraceItem};
 use fixname_naming::{ImageRef, LonghornVersion};
 use tokio::sync::watch;
 
+use super::Tampering;
 use super::compare::{Comparer, Difference, Extent, Played, Said};
 use super::format::{Change, Finalizers, Operation, RecordedStep, Recording, StandIns};
 use super::operate::Operator;
 use super::setup;
 use super::state::State;
 use crate::backend::{BackendError, EPOCH, create_namespace, load_crds};
-use crate::webhooks::{CONTROLLER as USER, Hook};
+use crate::webhooks::{CONTROLLER as USER, Hook, Judged};
 
 /// The longest that a request of the model takes, in ms, by seed: the recordings
 /// were made on a machine that was now idle, now very busy.
@@ -56,6 +57,7 @@ pub(super) fn play(
     recording: &Recording,
     seed: u64,
     extent: Extent,
+    tampering: Tampering,
 ) -> Result<Outcome, BackendError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -71,7 +73,8 @@ pub(super) fn play(
         let client = server.client(namespace);
         if recording.finalizers == Finalizers::LonghornWebhooks {
             let webhooks = Webhooks::of(&recording.version).map_err(BackendError::new)?;
-            server.add_admission(Hook::new(webhooks, client.clone(), seed));
+            let judged = Judged::User(USER);
+            server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
         }
         load_crds(&client).await?;
         create_namespace(&client, namespace).await?;
@@ -79,7 +82,7 @@ pub(super) fn play(
             .await
             .map_err(|e| BackendError::new(format!("make the recorded cluster: {e}")))?;
         let controller = server.client_as(USER, namespace);
-        Player::new(recording, seed, [client, controller], namespace)
+        Player::new(recording, seed, [client, controller], namespace, tampering)
             .play(extent)
             .await
     })
@@ -91,9 +94,21 @@ fn latency(seed: u64) -> Duration {
     Duration::from_millis(LATENCIES[index])
 }
 
+/// How late the caches of a process are, by seed: in every second round of latencies
+/// as long as a request takes, else not at all.
+fn cache_lag(seed: u64) -> Duration {
+    let round = seed / LATENCIES.len() as u64;
+    if round.is_multiple_of(2) {
+        Duration::ZERO
+    } else {
+        latency(seed)
+    }
+}
+
 struct Player<'a> {
     recording: &'a Recording,
     seed: u64,
+    tampering: Tampering,
     started: u64,
     sender: Sender,
     operator: Operator,
@@ -109,6 +124,7 @@ impl<'a> Player<'a> {
         seed: u64,
         [client, controller]: [kube::Client; 2],
         namespace: &str,
+        tampering: Tampering,
     ) -> Self {
         let sender = Sender {
             client: controller,
@@ -138,6 +154,7 @@ impl<'a> Player<'a> {
         Self {
             recording,
             seed,
+            tampering,
             started: 0,
             _environment: Environment::start_reporting(
                 Sender {
@@ -274,16 +291,21 @@ impl<'a> Player<'a> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.started);
         self.started += 1;
         let everything = self.recording.stand_ins == StandIns::PodsDataSourcesEviction;
+        let mut behaviour = Behaviour::of(version).map_err(BackendError::new)?;
+        if let Some(tamper) = self.tampering.behaviour {
+            tamper(&mut behaviour);
+        }
         Ok(Process::start(
             self.sender.clone(),
             ProcessOptions {
-                behaviour: Behaviour::of(version).map_err(BackendError::new)?,
+                behaviour,
                 manager_image: image.clone(),
                 controller_id: node.to_owned(),
                 duties: Duties {
                     data_sources: everything,
                     nodes: everything,
                 },
+                cache_lag: cache_lag(self.seed),
                 seed,
             },
         ))

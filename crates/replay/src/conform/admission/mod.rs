@@ -5,11 +5,13 @@
 mod format;
 mod play;
 
+use fixname_controllers::webhooks::Webhooks;
 use serde_json::{Value, json};
 
 pub use format::Row;
 use format::{After, Answer, By, Object, PatchStep};
 
+use super::ConformOptions;
 use super::compare::Difference;
 use crate::backend::BackendError;
 use play::Played;
@@ -18,10 +20,17 @@ use play::Played;
 const ORDERS: u64 = 16;
 
 /// Where the model answers differently, with the order of maps that comes closest.
-pub(super) fn differences(row: &Row, seed: u64) -> Result<(Vec<Difference>, u64), BackendError> {
+pub(super) fn differences(
+    row: &Row,
+    options: &ConformOptions,
+) -> Result<(Vec<Difference>, u64), BackendError> {
+    let mut webhooks = Webhooks::of(&row.version).map_err(BackendError::new)?;
+    if let Some(tamper) = options.tampering.rules {
+        tamper(&mut webhooks.rules);
+    }
     let mut best: Option<(Vec<Difference>, u64)> = None;
-    for seed in (0..ORDERS).map(|n| seed.wrapping_add(n)) {
-        let found = compare(row, &play::embedded(row, seed)?);
+    for seed in (0..ORDERS).map(|n| options.seed.wrapping_add(n)) {
+        let found = compare(row, &play::embedded(row, &webhooks, seed)?);
         if found.is_empty() {
             return Ok((found, seed));
         }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::format::{After, Answer, Known, OWN, Object, Operation, PatchStep, Row};
 use crate::backend::{BackendError, EPOCH, create_namespace};
-use crate::webhooks::{CONTROLLER, Hook};
+use crate::webhooks::{CONTROLLER, Hook, Judged};
 
 /// What the server answered, and the object afterwards.
 pub(super) struct Played {
@@ -25,7 +25,7 @@ pub(super) struct Played {
 }
 
 /// Plays a row on the embedded API server.
-pub(super) fn embedded(row: &Row, seed: u64) -> Result<Played, BackendError> {
+pub(super) fn embedded(row: &Row, webhooks: &Webhooks, seed: u64) -> Result<Played, BackendError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -37,8 +37,12 @@ pub(super) fn embedded(row: &Row, seed: u64) -> Result<Played, BackendError> {
             .clock(TokioClock::new(EPOCH))
             .build();
         let client = server.client(NAMESPACE);
-        let webhooks = Webhooks::of(&row.version).map_err(BackendError::new)?;
-        let hook = Hook::new(webhooks, client.clone(), seed);
+        let hook = Hook::new(
+            webhooks.clone(),
+            Judged::User(CONTROLLER),
+            client.clone(),
+            seed,
+        );
         let last_patch = hook.last_patch();
         server.add_admission(hook);
         load_crds(row, &client).await?;
