@@ -94,8 +94,7 @@ impl Hook {
     }
 
     async fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
-        let objects = Objects::of(request);
-        let asked = objects.request(request);
+        let asked = asked(request);
         let webhooks = self.webhooks.get();
         let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
         let patch = webhooks
@@ -115,8 +114,7 @@ impl Hook {
     }
 
     async fn validated(&self, request: &AdmissionRequest) -> Result<(), Denial> {
-        let objects = Objects::of(request);
-        let asked = objects.request(request);
+        let asked = asked(request);
         let webhooks = self.webhooks.get();
         let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
         webhooks
@@ -145,32 +143,20 @@ impl Admission for Hook {
     }
 }
 
-/// The objects of a request, null where there is none.
-struct Objects {
-    old: Value,
-    new: Value,
-}
-
-impl Objects {
-    fn of(request: &AdmissionRequest) -> Self {
-        Self {
-            old: request.old_object.clone().unwrap_or_default(),
-            new: request.object.clone().unwrap_or_default(),
-        }
-    }
-
-    fn request<'a>(&'a self, request: &'a AdmissionRequest) -> Request<'a> {
-        Request {
-            operation: match request.operation {
-                Operation::Create => webhooks::Operation::Create,
-                Operation::Update => webhooks::Operation::Update,
-                Operation::Delete => webhooks::Operation::Delete,
-            },
-            resource: &request.resource,
-            subresource: &request.subresource,
-            old: &self.old,
-            new: &self.new,
-        }
+/// The request as the rules see it.
+fn asked(request: &AdmissionRequest) -> Request<'_> {
+    /// Stands for an object that there is not.
+    static NONE: Value = Value::Null;
+    Request {
+        operation: match request.operation {
+            Operation::Create => webhooks::Operation::Create,
+            Operation::Update => webhooks::Operation::Update,
+            Operation::Delete => webhooks::Operation::Delete,
+        },
+        resource: &request.resource,
+        subresource: &request.subresource,
+        old: request.old_object.as_ref().unwrap_or(&NONE),
+        new: request.object.as_ref().unwrap_or(&NONE),
     }
 }
 
