@@ -165,6 +165,8 @@ fn conflicting_names(
         ("KindConflict", text(object, "/spec/names/kind")),
         ("ListKindConflict", text(object, "/spec/names/listKind")),
     ];
+    // The real server lets a later conflict stand in for an earlier one.
+    let mut found = None;
     for version in &versions {
         for other in state.registry.of_version(group, version) {
             if other.plural == plural {
@@ -173,7 +175,7 @@ fn conflicting_names(
             let taken = [&other.singular, &other.kind, &other.list_kind];
             for ((reason, name), taken) in wanted.iter().zip(taken) {
                 if *name == taken.as_str() {
-                    return Some((
+                    found = Some((
                         (*reason).to_owned(),
                         format!("{} is already in use", crate::quote::quote(name)),
                     ));
@@ -181,7 +183,7 @@ fn conflicting_names(
             }
         }
     }
-    None
+    found
 }
 
 /// The condition of a definition that is being deleted.

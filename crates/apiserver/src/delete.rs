@@ -29,6 +29,34 @@ pub(crate) struct Options {
     dry_run: bool,
 }
 
+/// Members of the options that have another type than Go decodes into.
+fn check_types(options: &Value) -> Result<(), Failure> {
+    type Fits = fn(&Value) -> bool;
+    let members: [(&str, &str, Fits); 4] = [
+        ("gracePeriodSeconds", "int64", Value::is_i64),
+        (
+            "propagationPolicy",
+            "v1.DeletionPropagation",
+            Value::is_string,
+        ),
+        ("orphanDependents", "bool", Value::is_boolean),
+        ("dryRun", "[]string", Value::is_array),
+    ];
+    for (key, wanted, fits) in members {
+        if let Some(found) = options.get(key).filter(|v| !v.is_null() && !fits(v)) {
+            return Err(Failure::new(
+                500,
+                "",
+                format!(
+                    "json: cannot unmarshal {} into Go struct field DeleteOptions.{key} of type {wanted}",
+                    meta::go_kind(found)
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
 impl Options {
     pub(crate) fn background() -> Self {
         Self {
@@ -82,11 +110,27 @@ impl Options {
                     format!("couldn't get version/kind; json parse error: {why}"),
                 )
             })?;
+            if !value.is_object() {
+                return Err(Failure::new(
+                    500,
+                    "",
+                    format!(
+                        "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
+                        meta::go_kind(&value)
+                    ),
+                ));
+            }
+            check_types(&value)?;
             let kind = text(&value, "/kind");
-            if !value.is_object() || !(kind.is_empty() || kind == "DeleteOptions") {
-                return Err(Failure::bad_request(format!(
-                    "decoded object cannot be converted to DeleteOptions, it is a {kind}"
-                )));
+            if !(kind.is_empty() || kind == "DeleteOptions") {
+                return Err(Failure::new(
+                    500,
+                    "",
+                    format!(
+                        "no kind {} is registered for version \"v1\" in scheme \"pkg/runtime/scheme.go:110\"",
+                        crate::quote::quote(kind)
+                    ),
+                ));
             }
             options.grace_seconds = value.get("gracePeriodSeconds").and_then(Value::as_i64);
             let string = |pointer: &str| {

@@ -11,7 +11,9 @@ use serde_json::{Map, Number, Value};
 /// Reads one JSON value; also returns the paths of keys that came twice.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
     let duplicates = RefCell::new(Vec::new());
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // Go reads bytes that are no UTF-8 as the replacement character.
+    let text = String::from_utf8_lossy(bytes);
+    let mut reader = serde_json::Deserializer::from_str(&text);
     let value = Seed {
         path: None,
         duplicates: &duplicates,

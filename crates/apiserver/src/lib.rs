@@ -26,6 +26,7 @@
 
 mod access;
 mod admission;
+mod binding;
 mod builtin;
 mod clock;
 mod collector;

@@ -68,7 +68,9 @@ pub(crate) fn label_errors(name: &str) -> Vec<String> {
     if name.len() > 63 {
         errors.push(too_long(63));
     }
-    if !is_label(name) {
+    if !is_label(name) && subdomain_errors(name).is_empty() {
+        errors.push("must not contain dots".to_owned());
+    } else if !is_label(name) {
         errors.push(format!(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL_FMT}')"
         ));

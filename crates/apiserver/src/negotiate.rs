@@ -6,6 +6,7 @@ pub(crate) enum Form {
     Object,
     Table,
     PartialObject,
+    PartialList,
 }
 
 /// One range of an `Accept` header.
@@ -71,10 +72,11 @@ impl Accept {
             .find_map(|r| match r.kind.as_str() {
                 "" => Some(Form::Object),
                 "Table" if r.group == "meta.k8s.io" && r.version == "v1" => Some(Form::Table),
-                "PartialObjectMetadata" | "PartialObjectMetadataList"
-                    if r.group == "meta.k8s.io" && r.version == "v1" =>
-                {
+                "PartialObjectMetadata" if r.group == "meta.k8s.io" && r.version == "v1" => {
                     Some(Form::PartialObject)
+                }
+                "PartialObjectMetadataList" if r.group == "meta.k8s.io" && r.version == "v1" => {
+                    Some(Form::PartialList)
                 }
                 _ => None,
             })

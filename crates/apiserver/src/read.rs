@@ -132,6 +132,7 @@ pub(crate) fn reply_object(
     Ok(match form(call)? {
         Form::Object => Reply::json(code, json),
         Form::Table => {
+            crate::table::check_include(call)?;
             let value = value();
             let version = text(&value, "/metadata/resourceVersion").to_owned();
             let table = crate::table::table(
@@ -144,6 +145,7 @@ pub(crate) fn reply_object(
             Reply::value(code, &table)
         }
         Form::PartialObject => Reply::value(code, &crate::table::partial(&value())),
+        Form::PartialList => return Err(Failure::new(500, "", "content is not a list")),
     })
 }
 
@@ -184,6 +186,12 @@ struct Continue {
 impl Continue {
     fn encode(&self) -> String {
         let token = json!({"v": "meta.k8s.io/v1", "rv": self.version, "start": self.start});
+        URL_SAFE_NO_PAD.encode(token.to_string())
+    }
+
+    /// Goes on from whatever there is: the real server writes -1.
+    fn without_version(&self) -> String {
+        let token = json!({"v": "meta.k8s.io/v1", "rv": -1, "start": self.start});
         URL_SAFE_NO_PAD.encode(token.to_string())
     }
 
@@ -326,7 +334,7 @@ pub(crate) fn collect(
             Some(version) => {
                 old = table
                     .at(version)
-                    .ok_or_else(|| expired_list(token.is_some()))?;
+                    .ok_or_else(|| expired_list(token.as_ref()))?;
                 page.version = version;
                 let from = start.unwrap_or(&prefix).to_owned();
                 let prefix = &prefix;
@@ -370,12 +378,16 @@ pub(crate) fn collect(
     Ok(page)
 }
 
-fn expired_list(continued: bool) -> Failure {
-    Failure::expired(if continued {
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list."
-    } else {
-        "The resourceVersion for the provided list is too old."
-    })
+/// The answer to a list whose version is gone from the history; one that is
+/// continued gets a token to go on with from what there is now.
+fn expired_list(token: Option<&Continue>) -> Failure {
+    match token {
+        Some(token) => {
+            let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+            Failure::expired_list(message, token.without_version())
+        }
+        None => Failure::expired("The resourceVersion for the provided list is too old."),
+    }
 }
 
 /// GET of a collection.
@@ -423,11 +435,19 @@ pub(crate) fn list(call: &Call, target: &Target) -> Result<Reply, Failure> {
             body.extend_from_slice(b"]}\n");
             Ok(Reply::json(200, body.freeze()))
         }
-        Form::Table => Ok(Reply::value(
-            200,
-            &crate::table::table(call, resource, &values(), &meta, true),
-        )),
-        Form::PartialObject => {
+        Form::Table => {
+            crate::table::check_include(call)?;
+            Ok(Reply::value(
+                200,
+                &crate::table::table(call, resource, &values(), &meta, true),
+            ))
+        }
+        Form::PartialObject => Err(Failure::not_metadata_of_one(&if resource.is_custom() {
+            "*unstructured.UnstructuredList".to_owned()
+        } else {
+            format!("*{}.{}", resource.go_package(), resource.list_kind)
+        })),
+        Form::PartialList => {
             let items: Vec<Value> = values().iter().map(crate::table::partial).collect();
             Ok(Reply::value(
                 200,

@@ -314,6 +314,12 @@ async fn route_verb(
                 _ => Err(not_allowed()),
             }
         }
+        (Some(name), Some("binding")) if resource.behaviour == crate::builtin::Kind::Pod => {
+            match call.method {
+                Method::POST => crate::write::bind(call, &target, name, &body).await,
+                _ => Err(not_allowed()),
+            }
+        }
         (Some(name), Some("scale")) if resource.scale.is_some() => match call.method {
             Method::GET | Method::HEAD => crate::scale::get(call, &target, name),
             Method::PUT => {

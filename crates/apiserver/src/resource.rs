@@ -78,6 +78,16 @@ impl Resource {
         group_version(&self.table.group, &self.storage_version)
     }
 
+    /// The Go package of the internal types, which some errors show.
+    pub(crate) fn go_package(&self) -> &'static str {
+        match self.group.as_str() {
+            "coordination.k8s.io" => "coordination",
+            "batch" => "batch",
+            "apiextensions.k8s.io" => "apiextensions",
+            _ => "core",
+        }
+    }
+
     pub(crate) fn is_custom(&self) -> bool {
         self.behaviour == Kind::Custom
     }

@@ -22,6 +22,8 @@ struct FailureInner {
     retry_after: Option<u32>,
     /// A whole `Status` that somebody else made.
     status: Option<Value>,
+    /// Where a list that has expired may go on, for who does not mind gaps.
+    token: Option<String>,
 }
 
 /// `resource.group`, as errors name a resource.
@@ -43,6 +45,7 @@ impl Failure {
             plain: false,
             retry_after: None,
             status: None,
+            token: None,
         }))
     }
 
@@ -132,6 +135,9 @@ impl Failure {
             "reason": self.0.reason,
             "code": self.0.code,
         });
+        if let Some(token) = &self.0.token {
+            status["metadata"]["continue"] = Value::from(token.as_str());
+        }
         if let Some(details) = &self.0.details {
             status["details"] = Value::Object(details.clone());
         }
@@ -302,6 +308,13 @@ impl Failure {
         Self::new(410, "Expired", message)
     }
 
+    /// The same for a list that may go on from a token, if with gaps.
+    pub(crate) fn expired_list(message: &str, token: String) -> Self {
+        let mut failure = Self::expired(message);
+        failure.0.token = Some(token);
+        failure
+    }
+
     pub(crate) fn method_not_allowed_text(group: &str, resource: &str, message: &str) -> Self {
         Self::new(405, "MethodNotAllowed", message)
             .detailed(json!({"group": group, "kind": resource}))
@@ -315,6 +328,17 @@ impl Failure {
             "the server does not allow this method on the requested resource",
         )
         .detailed(json!({}))
+    }
+
+    /// 406 of a list whose items' metadata is asked for as if it were one object.
+    pub(crate) fn not_metadata_of_one(list: &str) -> Self {
+        Self::new(
+            406,
+            "NotAcceptable",
+            format!(
+                "you requested PartialObjectMetadata, but the requested object is a list ({list})"
+            ),
+        )
     }
 
     /// 405 of a verb that a custom resource does not have.

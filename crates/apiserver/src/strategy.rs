@@ -94,6 +94,8 @@ pub(crate) fn prepare_update(resource: &Resource, sub: &str, new: &mut Value, ol
                 meta::get(old, "ownerReferences").cloned(),
             );
         }
+        // A binding sets what nothing else can change, and counts as no generation.
+        (Kind::Pod, "binding") => return,
         (Kind::Node | Kind::Pod, _) => keep(new, old, "status"),
         (Kind::Job, _) => {
             keep(new, old, "status");

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::request::Call;
 use crate::resource::{Column, Resource, text};
 use crate::server::ApiServer;
+use crate::status::Failure;
 
 /// What a table's rows carry besides the cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub(crate) enum Include {
     Nothing,
     Metadata,
     Object,
+}
+
+/// Refuses a request that says in an unknown way what rows should carry.
+pub(crate) fn check_include(call: &Call) -> Result<(), Failure> {
+    match call.query.get("includeObject") {
+        None | Some("None" | "Metadata" | "Object") => Ok(()),
+        Some(other) => Err(Failure::bad_request(format!(
+            "Unable to convert to Table as requested: includeObject: Invalid value: {}: must be 'Metadata', 'Object', 'None', or empty",
+            crate::quote::quote(other)
+        ))),
+    }
 }
 
 /// A table of `items`.
@@ -51,7 +63,9 @@ pub(crate) fn table_of(
                 .collect();
             row.insert("cells".to_owned(), Value::from(cells));
             match include {
-                Include::Nothing => {}
+                Include::Nothing => {
+                    row.insert("object".to_owned(), Value::Null);
+                }
                 Include::Metadata => {
                     row.insert("object".to_owned(), partial(item));
                 }

@@ -313,7 +313,7 @@ impl Watch {
                 );
                 Bytes::from(table.to_string())
             }
-            Form::PartialObject => {
+            Form::PartialObject | Form::PartialList => {
                 let value: Value = serde_json::from_slice(&json).unwrap_or(Value::Null);
                 Bytes::from(crate::table::partial(&value).to_string())
             }

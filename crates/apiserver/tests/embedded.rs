@@ -310,3 +310,49 @@ async fn the_port_asks_for_the_token() {
     assert_eq!(refused.code, 401);
     serving.shutdown().await;
 }
+
+/// Answers to a definition whose spec has one field and one rule.
+async fn define_rule(field: serde_json::Value, rule: &str) -> (Arm, common::Answer) {
+    let arm = Arm::Embedded(ApiServer::builder().build());
+    let spec = json!({"type": "object", "properties": {"f": field},
+        "x-kubernetes-validations": [{"rule": rule}]});
+    let version = json!({"name": "v1", "served": true, "storage": true,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}});
+    let definition = json!({"metadata": {"name": "widgets.r.example.io"}, "spec": {
+        "group": "r.example.io", "scope": "Namespaced", "versions": [version],
+        "names": {"plural": "widgets", "kind": "Widget"}}});
+    let answer = arm.post(common::CRDS, &definition).await;
+    (arm, answer)
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn rules_with_functions_that_are_missing_are_refused() {
+    for (rule, function) in [
+        ("isQuantity(self.f)", "isQuantity"),
+        ("url(self.f).getHost() == 'x'", "url"),
+        ("isIP(self.f)", "isIP"),
+        ("isSemver(self.f)", "isSemver"),
+    ] {
+        let (_, answer) = define_rule(json!({"type": "string"}), rule).await;
+        assert_eq!(answer.code, 422, "{rule}");
+        let text = format!(
+            "this server does not have the function '{function}' of Kubernetes' own CEL libraries"
+        );
+        assert!(answer.message().contains(&text), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn rules_have_no_budget() {
+    // The real server refuses this one: the list has no limit.
+    let list = json!({"type": "array", "items": {"type": "string"}});
+    let rule = "self.f.all(a, self.f.all(b, a == b))";
+    let (arm, answer) = define_rule(list, rule).await;
+    answer.ok();
+    let object = common::widget("r.example.io", "x", json!({"f": ["a", "b"]}));
+    let path = "/apis/r.example.io/v1/namespaces/default/widgets";
+    let text = format!(
+        "Widget.r.example.io \"x\" is invalid: spec: Invalid value: \"object\": failed rule: {rule}"
+    );
+    arm.post(path, &object).await.fails(422, "Invalid", &text);
+}

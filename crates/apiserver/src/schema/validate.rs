@@ -10,6 +10,7 @@ use crate::status::FieldError;
 pub(crate) fn validate(schema: &Schema, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     check(schema, object, "", &mut errors);
+    embedded(schema, object, "", &mut errors);
     list_kinds(schema, object, "", &mut errors);
     errors
 }
@@ -321,6 +322,7 @@ fn check_number(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
     let Some(number) = value.as_f64() else {
         return;
     };
+    check_multiple(schema, value, path, errors);
     if let Some(max) = schema.maximum {
         if schema.exclusive_maximum && number >= max {
             fail(
@@ -355,10 +357,20 @@ fn check_number(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
             );
         }
     }
-    if let Some(factor) = schema.multiple_of
-        && factor > 0.0
-        && (number / factor).fract() != 0.0
-    {
+}
+
+/// An integer is divided by the factor without its fraction, as in Go.
+fn check_multiple(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let Some(factor) = schema.multiple_of.filter(|f| *f > 0.0) else {
+        return;
+    };
+    let factor = if value.is_f64() {
+        factor
+    } else {
+        factor.trunc()
+    };
+    let number = value.as_f64().unwrap_or_default();
+    if factor != 0.0 && (number / factor).fract() != 0.0 {
         fail(
             errors,
             path,
@@ -441,6 +453,42 @@ fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
                 crate::quote::quote(shown)
             ),
         ));
+    }
+}
+
+/// Resources inside of others have an apiVersion and a kind.
+fn embedded(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    match value {
+        Value::Object(map) => {
+            if schema.embedded_resource {
+                for key in ["apiVersion", "kind"] {
+                    let field = join(path, key);
+                    match map.get(key) {
+                        None => errors.push(FieldError::required(field, "")),
+                        Some(Value::String(text)) if text.is_empty() => {
+                            errors.push(FieldError::invalid_str(field, "", "must not be empty"));
+                        }
+                        Some(Value::String(_)) => {}
+                        Some(other) => {
+                            errors.push(FieldError::invalid(field, other, "must be a string"));
+                        }
+                    }
+                }
+            }
+            for (key, member) in map {
+                if let Some(schema) = schema.child(key) {
+                    embedded(schema, member, &join(path, key), errors);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = &schema.items {
+                for (i, item) in items.iter().enumerate() {
+                    embedded(schema, item, &format!("{path}[{i}]"), errors);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

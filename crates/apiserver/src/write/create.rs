@@ -107,6 +107,9 @@ async fn try_create(
                 Value::String(target.namespace.clone()),
             );
         }
+        if !resource.namespaced {
+            meta.remove("namespace");
+        }
         let unnamed = meta
             .get("name")
             .and_then(Value::as_str)
@@ -205,15 +208,9 @@ fn non_zero_version(object: &Value) -> Result<(), Failure> {
 
 fn check_namespace_of(target: &Target, object: &Value) -> Result<(), Failure> {
     let given = meta::text(object, "namespace");
-    if target.resource.namespaced {
-        if !given.is_empty() && given != target.namespace {
-            return Err(Failure::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-    } else if !given.is_empty() && target.resource.is_custom() {
+    if target.resource.namespaced && !given.is_empty() && given != target.namespace {
         return Err(Failure::bad_request(
-            "namespace may not be set on cluster-scoped objects",
+            "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
     Ok(())

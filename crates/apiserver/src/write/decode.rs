@@ -61,7 +61,8 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
             "couldn't get version/kind; json parse error: {why}"
         ))
     })?;
-    if object.is_object() && resource.is_custom() && text(&object, "/kind").is_empty() {
+    let without_kind = object.is_object() && text(&object, "/kind").is_empty();
+    if resource.is_custom() && (without_kind || object.is_null()) {
         return Err(unrecognised(format!(
             "Object 'Kind' is missing in '{}'",
             String::from_utf8_lossy(body)

@@ -10,4 +10,4 @@ mod update;
 pub(crate) use admit::{admission_request, mutate_delete, validate};
 pub(crate) use create::create;
 pub(crate) use decode::shape;
-pub(crate) use update::{patch, replace, scale};
+pub(crate) use update::{bind, patch, replace, scale};

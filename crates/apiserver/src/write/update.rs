@@ -2,7 +2,7 @@
 //! nobody else wrote in between, else computed again.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::admit::{admission_request, mutate, validate};
 use super::create::{create_object, dedup_owners};
@@ -27,6 +27,8 @@ enum Source {
     Patch(crate::patch::Patch),
     /// A change of the number of replicas.
     Scale(crate::scale::Change),
+    /// A pod gets its node.
+    Binding(crate::binding::Binding),
 }
 
 /// PUT of an object or a subresource.
@@ -71,6 +73,20 @@ pub(crate) async fn patch(
     let dry_run = call.query.dry_run()?;
     let (code, json) = update(call, target, name, &Source::Patch(patch), dry_run).await?;
     crate::read::reply_object(call, &target.resource, code, json)
+}
+
+/// POST of a pod's binding.
+pub(crate) async fn bind(
+    call: &Call,
+    target: &Target,
+    name: &str,
+    body: &Bytes,
+) -> Result<Reply, Failure> {
+    let dry_run = call.query.dry_run()?;
+    let source = Source::Binding(crate::binding::Binding::decode(body, name)?);
+    update(call, target, name, &source, dry_run).await?;
+    let done = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    Ok(Reply::value(201, &done))
 }
 
 /// PUT or PATCH of the scale of an object.
@@ -147,6 +163,7 @@ async fn try_update(
             managed::on_update(&managed::Write::update(call, target), &mut new, &old);
             new
         }
+        Source::Binding(binding) => binding.apply(&old, &crate::clock::rfc3339(server.now()))?,
         Source::Scale(change) => {
             let mut new = change.apply(target, &old)?;
             managed::on_update(&managed::Write::update(call, target), &mut new, &old);

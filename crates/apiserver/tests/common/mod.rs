@@ -201,9 +201,14 @@ impl Arm {
 
     /// The first frames of a watch, as many as are asked for.
     pub async fn watch(&self, path: &str, frames: usize) -> Vec<Value> {
+        self.watch_as(path, frames, "application/json").await
+    }
+
+    /// The same in another form.
+    pub async fn watch_as(&self, path: &str, frames: usize, accept: &str) -> Vec<Value> {
         let client = self.client("default").await;
         let request = Request::get(path)
-            .header("accept", "application/json")
+            .header("accept", accept)
             .body(kube::client::Body::empty())
             .unwrap();
         let response = client.send(request).await.unwrap();
@@ -303,7 +308,7 @@ pub async fn send_through(
         .headers()
         .get_all("warning")
         .iter()
-        .map(|v| v.to_str().unwrap().to_owned())
+        .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
         .collect();
     let content_type = response
         .headers()

@@ -8,6 +8,16 @@ conformance!(
     selectable_fields_of_a_definition,
     lists_go_page_by_page_from_one_version,
     an_exact_version_is_listed_as_it_was,
+    options_that_do_not_go_together_are_refused,
+    numbers_of_the_query_are_checked,
+    label_selectors_that_do_not_parse_are_refused,
+    field_selectors_that_do_not_parse_are_refused,
+    field_selectors_exclude_and_combine,
+    a_continue_token_that_is_none_is_refused,
+    any_version_that_is_not_newer_will_do,
+    objects_of_all_namespaces_are_listed_together,
+    pages_follow_selectors,
+    a_continued_list_has_no_version_of_its_own,
 );
 
 async fn label_selectors_of_all_kinds(arm: Arm) {
@@ -91,4 +101,205 @@ async fn an_exact_version_is_listed_as_it_was(arm: Arm) {
         .ok();
     assert_eq!(names(&list), ["a"]);
     assert_eq!(list.body["items"][0]["spec"]["size"], 1);
+}
+
+async fn options_that_do_not_go_together_are_refused(arm: Arm) {
+    let (p, _) = set_up(&arm).await;
+    let field = "resourceVersionMatch";
+    for (query, why) in [
+        (
+            "resourceVersionMatch=Exact",
+            format!("{field}: Forbidden: {field} is forbidden unless resourceVersion is provided"),
+        ),
+        (
+            "resourceVersionMatch=Exact&resourceVersion=0",
+            format!("{field}: Forbidden: {field} \"exact\" is forbidden for resourceVersion \"0\""),
+        ),
+        (
+            "resourceVersionMatch=Odd&resourceVersion=5",
+            format!(
+                "{field}: Unsupported value: \"Odd\": supported values: \"Exact\", \"NotOlderThan\", \"\""
+            ),
+        ),
+        (
+            "resourceVersionMatch=NotOlderThan&continue=abc",
+            format!(
+                "[{field}: Forbidden: {field} is forbidden unless resourceVersion is provided, {field}: Forbidden: {field} is forbidden when continue is provided]"
+            ),
+        ),
+        (
+            "sendInitialEvents=true",
+            "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list".to_owned(),
+        ),
+    ] {
+        let text = format!("ListOptions.meta.k8s.io \"\" is invalid: {why}");
+        arm.get(&format!("{p}?{query}"))
+            .await
+            .fails(422, "Invalid", &text);
+    }
+}
+
+async fn numbers_of_the_query_are_checked(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    make(&arm, &p, &g, "x", json!({})).await;
+    let number =
+        "resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax";
+    let list = format!("invalid resource version: {number}");
+    arm.get(&format!("{p}?resourceVersion=x"))
+        .await
+        .fails(400, "BadRequest", &list);
+    arm.get(&format!("{p}/x?resourceVersion=x"))
+        .await
+        .fails(500, "", number);
+    for key in ["limit", "timeoutSeconds"] {
+        arm.get(&format!("{p}?{key}=abc")).await.fails(
+            400,
+            "BadRequest",
+            "strconv.ParseInt: parsing \"abc\": invalid syntax",
+        );
+    }
+}
+
+async fn label_selectors_that_do_not_parse_are_refused(arm: Arm) {
+    let (p, _) = set_up(&arm).await;
+    for (selector, why) in [
+        (
+            "a%20b",
+            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+        ),
+        (
+            "a%3D%3Db%3Dc",
+            "found '=', expected: ',' or 'end of string'",
+        ),
+        (
+            "k%20in",
+            "unable to parse requirement: found '' expected: '('",
+        ),
+        (
+            "k%3E%3Dx",
+            "unable to parse requirement: found '=', expected: identifier",
+        ),
+        (
+            ",",
+            "found ',', expected: !, identifier, or 'end of string'",
+        ),
+    ] {
+        arm.get(&format!("{p}?labelSelector={selector}"))
+            .await
+            .fails(400, "BadRequest", why);
+    }
+}
+
+async fn field_selectors_that_do_not_parse_are_refused(arm: Arm) {
+    let (p, _) = set_up(&arm).await;
+    for (selector, why) in [
+        (
+            "metadata.name",
+            "invalid selector: 'metadata.name'; can't understand 'metadata.name'",
+        ),
+        (
+            "metadata.name%3Da%3Db",
+            "invalid field selector: unescaped character in value: 61",
+        ),
+        (
+            "metadata.labels%3Da",
+            "field label not supported: metadata.labels",
+        ),
+    ] {
+        arm.get(&format!("{p}?fieldSelector={selector}"))
+            .await
+            .fails(400, "BadRequest", why);
+    }
+}
+
+async fn field_selectors_exclude_and_combine(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    labelled(&arm, &p, &g).await;
+    for (selector, wanted) in [
+        ("metadata.name!%3Db", vec!["a", "c"]),
+        ("metadata.name!%3Da,metadata.name!%3Dc", vec!["b"]),
+        ("metadata.name%3Da,metadata.name%3Db", vec![]),
+        (",", vec!["a", "b", "c"]),
+    ] {
+        let list = arm.get(&format!("{p}?fieldSelector={selector}")).await.ok();
+        assert_eq!(names(&list), wanted, "{selector}");
+    }
+}
+
+async fn a_continue_token_that_is_none_is_refused(arm: Arm) {
+    let (p, _) = set_up(&arm).await;
+    arm.get(&format!("{p}?continue=e30"))
+        .await
+        .fails(400, "BadRequest", "invalid continue token: continue key is not valid: server does not recognize this encoded version ");
+    let answer = arm.get(&format!("{p}?continue=abc")).await;
+    assert_eq!((answer.code, answer.reason()), (400, "BadRequest"));
+    assert!(
+        answer
+            .message()
+            .starts_with("invalid continue token: continue key is not valid: ")
+    );
+}
+
+async fn any_version_that_is_not_newer_will_do(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    let made = make(&arm, &p, &g, "x", json!({})).await;
+    for query in [
+        "resourceVersion=0".to_owned(),
+        format!("resourceVersion={}", made.version()),
+        format!(
+            "resourceVersion={}&resourceVersionMatch=NotOlderThan",
+            made.version()
+        ),
+    ] {
+        let list = arm.get(&format!("{p}?{query}")).await.ok();
+        assert_eq!(names(&list), ["x"], "{query}");
+    }
+    arm.get(&format!("{p}/x?resourceVersion=0")).await.ok();
+}
+
+async fn objects_of_all_namespaces_are_listed_together(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    let other = path(&g, &arm.namespace().await);
+    make(&arm, &p, &g, "a", json!({})).await;
+    make(&arm, &other, &g, "b", json!({})).await;
+    let list = arm.get(&format!("/apis/{g}/v1/widgets")).await.ok();
+    let mut seen = names(&list);
+    seen.sort();
+    assert_eq!(seen, ["a", "b"]);
+    assert_eq!(list.body["kind"], "WidgetList");
+    assert_eq!(list.body["apiVersion"], format!("{g}/v1"));
+    let all = format!("/apis/{g}/v1/namespaces/default/widgets/a/b/c");
+    assert_eq!(arm.get(&all).await.code, 404);
+}
+
+async fn pages_follow_selectors(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    labelled(&arm, &p, &g).await;
+    let first = arm.get(&format!("{p}?limit=1&labelSelector=k")).await.ok();
+    assert_eq!(names(&first), ["a"]);
+    assert!(first.body["metadata"].get("remainingItemCount").is_none());
+    let token = first.body["metadata"]["continue"].as_str().unwrap();
+    let rest = arm
+        .get(&format!("{p}?limit=5&labelSelector=k&continue={token}"))
+        .await
+        .ok();
+    assert_eq!(names(&rest), ["b"]);
+    assert_eq!(rest.body["metadata"]["continue"], "");
+}
+
+async fn a_continued_list_has_no_version_of_its_own(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    labelled(&arm, &p, &g).await;
+    let first = arm.get(&format!("{p}?limit=1")).await.ok();
+    let token = first.body["metadata"]["continue"].as_str().unwrap();
+    arm.get(&format!(
+        "{p}?limit=1&continue={token}&resourceVersion={}",
+        first.version()
+    ))
+    .await
+    .fails(
+        400,
+        "BadRequest",
+        "specifying resource version is not allowed when using continue",
+    );
 }

@@ -30,6 +30,7 @@ macro_rules! conformance {
 }
 
 mod apply;
+mod clients;
 mod collection;
 mod core_kinds;
 mod create;
@@ -40,6 +41,8 @@ mod forms;
 mod hostile;
 mod list;
 mod patch;
+mod rules;
+mod scale;
 mod schemas;
 mod update;
 mod watch;
