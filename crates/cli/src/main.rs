@@ -61,6 +61,7 @@ enum Verb {
     Names(verbs::names::Args),
     Versions(verbs::versions::Args),
     Odds(verbs::odds::Args),
+    Simulate(verbs::simulate::Args),
     Population(verbs::population::Args),
 }
 
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Names(args) => verbs::names::run(&args, &output),
         Verb::Versions(args) => verbs::versions::run(&args, &output),
         Verb::Odds(args) => verbs::odds::run(&args, &output),
+        Verb::Simulate(args) => verbs::simulate::run(&args, &output),
         Verb::Population(args) => verbs::population::run(&args, &output),
     };
     match result {

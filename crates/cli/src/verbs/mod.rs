@@ -8,6 +8,7 @@ mod playing;
 pub(crate) mod population;
 pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod versions;
 
 use clap::ValueEnum;

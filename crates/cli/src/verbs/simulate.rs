@@ -1,0 +1,479 @@
+//! `fixname simulate`: draws clusters and counts collisions, beside the formula.
+//!
+//! Arguments and the run are here; what is printed is in `show`.
+
+mod show;
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use fixname_collision::simulate::{
+    Engine, Hash, Model, Options, Part, Plan, PlanError, Progress, RunError, Shard, Skew, merge,
+    run as simulate, run_until,
+};
+use fixname_naming::{Scheme, WhatIf};
+
+use super::Format;
+use super::odds::{DiskNumber, grouped};
+use crate::exit::{Exit, Failure};
+use crate::interrupt;
+use crate::output::Output;
+use crate::whole_file::{WholeFile, cannot_write};
+
+/// Larger files are no parts.
+const MOST_BYTES: u64 = 1 << 28;
+/// How often progress is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(200);
+
+/// Draw clusters of disks, count those with a collision, and compare with the
+/// exact odds.
+///
+/// The result is a function of the model, the number of clusters and the seed:
+/// threads, shards and the processor change nothing, and the digest, which
+/// covers every count, proves it. Without --scheme or --bits, names are the
+/// truncated ones (16 bits).
+#[derive(clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Exit codes: 0 done, 2 wrong usage or parts that do not fit, 130 interrupted.
+
+Examples:
+  fixname simulate --disks 302 --clusters 1e6
+  fixname simulate --curve --clusters 1e7                 (every number of disks)
+  fixname simulate --disks 302 --guard-from 0 --at-once 302 --clusters 1e5
+  fixname simulate --disks 1e9 --bits 64 --clusters 1     (in a few MiB)
+  fixname simulate --disks 1e7 --ladder --scheme sha224 --clusters 1
+  fixname simulate --disks 302 --bits 122 --forced-pair --clusters 1e4
+  fixname simulate --disks 302 --clusters 1e9 --shard 0/3 --out part-0.json
+  fixname simulate merge part-0.json part-1.json part-2.json"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Clusters to draw, or the most with --margin; 1_000_000, 1e6 and 10^6
+    /// are understood.
+    #[arg(long, value_name = "N", required = true, env = "FIXNAME_CLUSTERS")]
+    clusters: Option<DiskNumber>,
+    /// Disks in each cluster.
+    #[arg(
+        long,
+        value_name = "D",
+        required_unless_present = "curve",
+        env = "FIXNAME_DISKS"
+    )]
+    disks: Option<DiskNumber>,
+    /// A naming scheme: truncated, sha256, sha224, uuid-K, uuid-full or hash-K.
+    /// Hashed names are really hashed.
+    #[arg(
+        long,
+        value_name = "SCHEME",
+        conflicts_with = "bits",
+        env = "FIXNAME_SCHEME"
+    )]
+    scheme: Option<Scheme>,
+    /// Random bits in a name, 1 to 256.
+    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256), env = "FIXNAME_BITS")]
+    bits: Option<u16>,
+    /// The manager image that is part of a hashed name.
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        default_value = "longhornio/backing-image-manager:v1.10.2",
+        env = "FIXNAME_MANAGER_IMAGE"
+    )]
+    manager_image: String,
+    /// Longhorn's guard draws the prefix of every disk after the first K.
+    #[arg(long, value_name = "K", env = "FIXNAME_GUARD_FROM")]
+    guard_from: Option<DiskNumber>,
+    /// So many guarded disks join at once: none sees the others' prefixes.
+    #[arg(
+        long,
+        value_name = "B",
+        requires = "guard_from",
+        env = "FIXNAME_AT_ONCE"
+    )]
+    at_once: Option<DiskNumber>,
+    /// The last so many disks are block disks, which no guard sees.
+    #[arg(
+        long,
+        value_name = "U",
+        requires = "guard_from",
+        env = "FIXNAME_BLOCK_DISKS"
+    )]
+    block_disks: Option<DiskNumber>,
+    /// This share of the disks has one hand-set prefix.
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["guard_from", "cloned", "uuids"], env = "FIXNAME_SPIKE")]
+    spike: Option<f64>,
+    /// Each disk is with this chance a clone of an earlier one.
+    #[arg(long, value_name = "SHARE", conflicts_with_all = ["guard_from", "uuids"], env = "FIXNAME_CLONED")]
+    cloned: Option<f64>,
+    /// UUIDs that begin with a clock.
+    #[arg(
+        long,
+        value_enum,
+        requires = "within",
+        conflicts_with = "guard_from",
+        env = "FIXNAME_UUIDS"
+    )]
+    uuids: Option<Clock>,
+    /// The disks were all made within this time: 500ms, 10s, 5m, 3h or 30d.
+    #[arg(long, value_name = "TIME", requires = "uuids", env = "FIXNAME_WITHIN")]
+    within: Option<Span>,
+    /// Answer for every number of disks: draw until the first collision.
+    #[arg(long, conflicts_with_all = ["guard_from", "spike", "cloned", "uuids"], env = "FIXNAME_CURVE")]
+    curve: bool,
+    /// Make one pair of disks equal and count it less: for rare collisions.
+    #[arg(long, conflicts_with_all = ["curve", "guard_from", "spike", "cloned", "uuids"], env = "FIXNAME_FORCED_PAIR")]
+    forced_pair: bool,
+    /// Count real hashes that agree in their first 24, 28, ... 56 bits.
+    #[arg(long, conflicts_with_all = ["forced_pair", "curve", "guard_from", "spike", "cloned", "uuids"], env = "FIXNAME_LADDER")]
+    ladder: bool,
+    /// Stop as soon as the probability is known to this much (95 %).
+    #[arg(
+        long,
+        value_name = "M",
+        conflicts_with = "shard",
+        env = "FIXNAME_MARGIN"
+    )]
+    margin: Option<f64>,
+    /// Where all random numbers come from.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "FIXNAME_SEED")]
+    seed: u64,
+    /// Threads; as many as processors if not given. The result is the same.
+    #[arg(long, value_name = "N", env = "FIXNAME_THREADS")]
+    threads: Option<NonZero<usize>>,
+    /// Only part I of N, counted from 0 (as a Kubernetes Job does); see merge.
+    #[arg(long, value_name = "I/N", env = "FIXNAME_SHARD")]
+    shard: Option<Shard>,
+    /// Write the counts, for merge, into this file.
+    #[arg(long, value_name = "FILE", global = true, env = "FIXNAME_OUT")]
+    out: Option<PathBuf>,
+    /// Which code draws the numbers. The result is the same.
+    #[arg(long, value_enum, default_value = "auto", env = "FIXNAME_ENGINE")]
+    engine: Code,
+    /// How to print.
+    #[arg(
+        short,
+        long,
+        value_enum,
+        global = true,
+        default_value = "table",
+        env = "FIXNAME_OUTPUT"
+    )]
+    output: Format,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Add up the parts of a run that was divided with --shard.
+    ///
+    /// Parts that overlap, belong to different runs or were changed are
+    /// refused; missing ones are named.
+    Merge {
+        /// Files written by --out.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    /// Version 7: the prefix steps every 49.7 days.
+    V7,
+    /// Version 1: the prefix steps every 6.55 ms.
+    V1,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Code {
+    /// The quickest that the processor has.
+    Auto,
+    /// Safe Rust only.
+    Portable,
+    /// Vector instructions, or an error.
+    Vector,
+}
+
+/// A time in milliseconds, as people write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span(u64);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let cut = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(cut);
+        let factor = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => 0,
+        };
+        let ms = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(factor));
+        ms.filter(|_| factor > 0).map(Self).ok_or_else(|| {
+            format!("{text:?} is not a time; expected one like 500ms, 10s, 5m, 3h or 30d")
+        })
+    }
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
+    let part = match &args.verb {
+        Some(Verb::Merge { files }) => merged(files)?,
+        None => {
+            let plan = plan(args)?;
+            interrupt::watch();
+            match drawn(args, &plan, output)? {
+                Some(part) => part,
+                None => return Ok(Exit::Interrupted),
+            }
+        }
+    };
+    if let Some(path) = &args.out {
+        let mut file = WholeFile::create(path)?;
+        file.write_all(part.to_json().as_bytes())
+            .map_err(|error| cannot_write(path, &error))?;
+        file.finish()?;
+    } else if args.shard.is_some() {
+        output.data(&part.to_json())?;
+        return Ok(Exit::Ok);
+    }
+    show::print(args, &part, output)?;
+    Ok(Exit::Ok)
+}
+
+fn drawn(args: &Args, plan: &Plan, output: &Output) -> Result<Option<Part>, Failure> {
+    let threads = args
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok());
+    let shown = !output.is_quiet() && std::io::stderr().is_terminal();
+    let meter = Meter::new();
+    let options = Options {
+        threads: threads.map_or(1, NonZero::get),
+        engine: match args.engine {
+            Code::Auto => Engine::Auto,
+            Code::Portable => Engine::Portable,
+            Code::Vector => Engine::Vector,
+        },
+        progress: &|progress| {
+            if shown {
+                meter.show(progress);
+            }
+        },
+        stop: &interrupt::interrupted,
+    };
+    let result = match args.margin {
+        Some(margin) => run_until(plan, margin, &options),
+        None => simulate(
+            plan,
+            plan.shard_units(args.shard.unwrap_or(Shard::WHOLE)),
+            &options,
+        ),
+    };
+    if shown {
+        eprint!("\r\x1b[K");
+    }
+    match result {
+        Ok(part) => Ok(Some(part)),
+        Err(RunError::Stopped) => Ok(None),
+        Err(error) => Err(Failure::usage(error.to_string(), "fixname simulate --help")),
+    }
+}
+
+/// Progress on a terminal.
+struct Meter {
+    began: Instant,
+    shown: Mutex<Instant>,
+}
+
+impl Meter {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            began: now,
+            shown: Mutex::new(now),
+        }
+    }
+
+    fn show(&self, progress: Progress) {
+        let Ok(mut shown) = self.shown.try_lock() else {
+            return;
+        };
+        if shown.elapsed() < SHOWN_EVERY {
+            return;
+        }
+        *shown = Instant::now();
+        let Progress { done, all } = progress;
+        let left = self.began.elapsed().as_secs_f64() * (all - done) as f64 / done as f64;
+        let (done, all) = (grouped(&done.to_string()), grouped(&all.to_string()));
+        eprint!("\r\x1b[K{done} of {all} units, about {left:.0} s left");
+        let _ = std::io::stderr().flush();
+    }
+}
+
+fn merged(files: &[PathBuf]) -> Result<Part, Failure> {
+    let next = "fixname simulate … --shard I/N --out FILE writes a part";
+    let parts = files.iter().map(|path| {
+        let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()), next);
+        let text = read(path).map_err(wrong)?;
+        let part = Part::from_json(&text).map_err(|error| wrong(error.to_string()))?;
+        Ok((path.display().to_string(), part))
+    });
+    let parts = parts.collect::<Result<Vec<_>, Failure>>()?;
+    merge(&parts).map_err(|error| {
+        Failure::usage(
+            format!("the parts make no whole: {error}"),
+            "run the shards that are missing, and merge each part once",
+        )
+    })
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err("it is too large to be a part of a simulation".to_owned());
+    }
+    Ok(text)
+}
+
+fn plan(args: &Args) -> Result<Plan, Failure> {
+    let wrong = |message: String| Failure::usage(message, "fixname simulate --help");
+    let number = |number: Option<DiskNumber>| -> u64 {
+        number.map_or(0, |n| u64::try_from(n.0).expect("10^18 fits in 64 bits"))
+    };
+    let disks = number(args.disks);
+    let model = if args.ladder {
+        let hash = match args.scheme {
+            None | Some(Scheme::Sha224) => Hash::Sha224,
+            Some(Scheme::Sha256) => Hash::Sha256,
+            Some(other) => {
+                return Err(wrong(format!(
+                    "the scheme {other} is no hash that a ladder could count"
+                )));
+            }
+        };
+        Model::Ladder {
+            hash,
+            image: args.manager_image.clone(),
+            disks,
+        }
+    } else {
+        match hashed(args)? {
+            Hashed::Names(hash, digits) => Model::Names {
+                hash,
+                digits,
+                image: args.manager_image.clone(),
+                disks,
+            },
+            Hashed::Bits(bits) => of_bits(args, bits, disks, number)?,
+        }
+    };
+    if args
+        .margin
+        .is_some_and(|margin| !(margin > 0.0 && margin < 1.0))
+    {
+        return Err(wrong("the margin must be between 0 and 1".to_owned()));
+    }
+    Plan::new(model, number(args.clusters), args.seed)
+        .map_err(|error: PlanError| wrong(error.to_string()))
+}
+
+enum Hashed {
+    /// Names that must be hashed to be known.
+    Names(Hash, u8),
+    /// Names that are the first random bits.
+    Bits(u16),
+}
+
+fn hashed(args: &Args) -> Result<Hashed, Failure> {
+    let plain = args.curve
+        || args.forced_pair
+        || args.guard_from.is_some()
+        || args.spike.is_some()
+        || args.cloned.is_some()
+        || args.uuids.is_some();
+    let scheme = args.scheme.unwrap_or(Scheme::Truncated);
+    Ok(match (args.bits, scheme) {
+        (Some(bits), _) => Hashed::Bits(bits),
+        (None, Scheme::Sha224) if !plain => Hashed::Names(Hash::Sha224, Hash::Sha224.digits()),
+        (None, Scheme::Sha256) if !plain => Hashed::Names(Hash::Sha256, Hash::Sha256.digits()),
+        (None, Scheme::WhatIf(WhatIf::HashHexDigits(width))) if !plain => {
+            Hashed::Names(Hash::Sha256, width.get())
+        }
+        (None, scheme) => Hashed::Bits(scheme.random_bits().ok_or_else(|| {
+            Failure::usage(
+                format!("the scheme {scheme} has no names that could collide"),
+                "fixname simulate --disks D --clusters N --scheme truncated",
+            )
+        })?),
+    })
+}
+
+fn of_bits(
+    args: &Args,
+    bits: u16,
+    disks: u64,
+    number: impl Fn(Option<DiskNumber>) -> u64,
+) -> Result<Model, Failure> {
+    let skew = match (args.spike, args.cloned, args.uuids, args.within) {
+        (Some(share), ..) => Some(Skew::Spike { share }),
+        (_, Some(share), ..) => Some(Skew::Cloned { share }),
+        (.., Some(Clock::V7), Some(Span(within_ms))) => Some(Skew::V7 { within_ms }),
+        (.., Some(Clock::V1), Some(Span(within_ms))) => Some(Skew::V1 { within_ms }),
+        _ => None,
+    };
+    if let Some(skew) = skew {
+        return Ok(Model::Skewed { bits, disks, skew });
+    }
+    if args.curve {
+        return Ok(Model::FirstCollision { bits });
+    }
+    if args.forced_pair {
+        return Ok(Model::ForcedPair { bits, disks });
+    }
+    let Some(unguarded) = args.guard_from else {
+        return Ok(Model::Uniform { bits, disks });
+    };
+    if bits != 16 {
+        return Err(Failure::usage(
+            format!("the guard looks at 16 bits, and these names have {bits}"),
+            "fixname simulate --guard-from K --scheme truncated",
+        ));
+    }
+    let (unguarded, block) = (number(Some(unguarded)), number(args.block_disks));
+    let Some(guarded) = disks
+        .checked_sub(unguarded)
+        .and_then(|rest| rest.checked_sub(block))
+    else {
+        return Err(Failure::usage(
+            format!(
+                "{unguarded} unguarded and {block} block disks are more than all {disks} disks"
+            ),
+            "fixname simulate --help",
+        ));
+    };
+    Ok(Model::Guarded {
+        unguarded,
+        guarded,
+        at_once: args.at_once.map_or(1, |n| number(Some(n))),
+        block,
+    })
+}
