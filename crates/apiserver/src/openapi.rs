@@ -31,7 +31,7 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
             if !state.registry.serves(group, version) {
                 return Err(Failure::path_not_found());
             }
-            let mut schemas = Map::new();
+            let mut schemas = metadata();
             for resource in state.registry.of_version(group, version) {
                 schemas.insert(
                     component(resource),
@@ -57,7 +57,7 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
                 && media.contains("protobuf")
                 && !call.accept.takes_json()
             {
-                return Err(Failure::not_acceptable(&["application/json"]));
+                return Ok(Reply::bytes(200, V2_PROTOBUF, EMPTY_V2));
             }
             let mut definitions = Map::new();
             let mut paths = Map::new();
@@ -82,6 +82,16 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
     }
 }
 
+/// The media type of the v2 document as protobuf. kubectl asks for nothing else
+/// when a manifest has a kind that the v3 documents lack, to see whether it is
+/// validated by the server.
+const V2_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// A document with its version alone (field 1 of `openapi.v2.Document` in
+/// `gnostic-models/openapiv2/OpenAPIv2.proto`): it describes no kind, which is
+/// the right answer for one that is not served.
+const EMPTY_V2: &[u8] = b"\x0a\x032.0";
+
 /// `io.longhorn.v1beta2.BackingImage`: the group's parts in reverse.
 fn component(resource: &Resource) -> String {
     let group = if resource.group.is_empty() {
@@ -92,7 +102,30 @@ fn component(resource: &Resource) -> String {
     format!("{group}.{}.{}", resource.version, resource.kind)
 }
 
-fn schema(state: &State, resource: &Resource, _refs: &str) -> Value {
+/// The name of the type of `metadata` in a document.
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// The types of `metadata`, described as in the real server's document.
+fn metadata() -> Map<String, Value> {
+    let mut generator = schemars::generate::SchemaSettings::openapi3().into_generator();
+    generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>();
+    let mut types: Map<String, Value> = generator.take_definitions(true);
+    for (member, key, value) in [
+        ("ownerReferences", "patch-merge-key", json!("uid")),
+        ("ownerReferences", "patch-strategy", json!("merge")),
+        ("ownerReferences", "list-type", json!("map")),
+        ("ownerReferences", "list-map-keys", json!(["uid"])),
+        ("finalizers", "patch-strategy", json!("merge")),
+        ("finalizers", "list-type", json!("set")),
+    ] {
+        if let Some(meta) = types.get_mut(OBJECT_META) {
+            meta["properties"][member][format!("x-kubernetes-{key}")] = value;
+        }
+    }
+    types
+}
+
+fn schema(state: &State, resource: &Resource, refs: &str) -> Value {
     let name = format!("{}.{}", resource.table.plural, resource.table.group);
     let mut schema = if resource.is_custom() {
         state
@@ -123,7 +156,13 @@ fn schema(state: &State, resource: &Resource, _refs: &str) -> Value {
     ] {
         schema["properties"][key] = json!({"type": "string", "description": about});
     }
-    schema["properties"]["metadata"] = json!({
+    if refs.starts_with("#/components") {
+        schema["properties"]["metadata"] = json!({
+            "allOf": [{"$ref": format!("{refs}{OBJECT_META}")}],
+            "description": "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+        });
+    } else {
+        schema["properties"]["metadata"] = json!({
         "type": "object",
         "description": "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
         "properties": {
@@ -145,7 +184,8 @@ fn schema(state: &State, resource: &Resource, _refs: &str) -> Value {
                 "x-kubernetes-patch-merge-key": "uid", "x-kubernetes-patch-strategy": "merge"},
             "managedFields": {"type": "array", "items": {"type": "object"}},
         },
-    });
+        });
+    }
     schema["x-kubernetes-group-version-kind"] = json!([{
         "group": resource.group, "version": resource.version, "kind": resource.kind,
     }]);
