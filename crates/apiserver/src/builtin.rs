@@ -361,6 +361,12 @@ pub(crate) fn registry() -> Registry {
     registry
 }
 
+/// Whether a group of the server's own has a kind.
+pub(crate) fn is_kind(group: &str, kind: &str) -> bool {
+    ROWS.iter()
+        .any(|row| row.group == group && row.kind == kind)
+}
+
 /// Whether a group is served by the server itself, not by definitions.
 pub(crate) fn is_group(group: &str) -> bool {
     ROWS.iter().any(|row| row.group == group)

@@ -1,9 +1,9 @@
-//! What the core kinds default, keep and refuse.
+//! What the core kinds default, and keep. What they refuse is in
+//! [`crate::core_checks`].
 
 use serde_json::{Value, json};
 
 use crate::builtin::Kind;
-use crate::status::FieldError;
 
 /// An `events.k8s.io/v1` event as the core event that is stored.
 pub(crate) fn event_to_core(object: &mut Value) {
@@ -252,12 +252,15 @@ fn job(object: &mut Value) {
     let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) else {
         return;
     };
+    let given = |key: &str| spec.get(key).is_some();
+    if !given("completions") && !given("parallelism") {
+        fill(spec, "completions", json!(1));
+    }
+    fill(spec, "parallelism", json!(1));
     for (key, value) in [
         ("backoffLimit", json!(6)),
         ("completionMode", json!("NonIndexed")),
-        ("completions", json!(1)),
         ("manualSelector", json!(false)),
-        ("parallelism", json!(1)),
         ("podReplacementPolicy", json!("TerminatingOrFailed")),
         ("suspend", json!(false)),
     ] {
@@ -272,7 +275,7 @@ fn job(object: &mut Value) {
 pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
     match kind {
         Kind::Pod => {
-            object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"});
+            object["status"] = json!({"phase": "Pending", "qosClass": quality(object)});
             if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
                 fill(spec, "priority", json!(0));
                 fill(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
@@ -291,6 +294,39 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
             job_selector(object);
         }
         _ => {}
+    }
+}
+
+/// The quality-of-service class (`pkg/apis/core/v1/helper/qos`).
+fn quality(pod: &Value) -> &'static str {
+    let lists = ["containers", "initContainers"];
+    let containers: Vec<&Value> = lists
+        .iter()
+        .filter_map(|list| pod.get("spec")?.get(*list)?.as_array())
+        .flatten()
+        .collect();
+    let amount = |container: &Value, which: &str, name: &str| -> Option<String> {
+        let amount = container
+            .get("resources")?
+            .get(which)?
+            .get(name)?
+            .as_str()?;
+        (amount != "0").then(|| amount.to_owned())
+    };
+    let mut any = false;
+    let mut guaranteed = !containers.is_empty();
+    for container in containers {
+        for name in ["cpu", "memory"] {
+            let limit = amount(container, "limits", name);
+            let request = amount(container, "requests", name);
+            any |= limit.is_some() || request.is_some();
+            guaranteed &= limit.is_some() && request.is_none_or(|r| Some(r) == limit);
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
     }
 }
 
@@ -321,66 +357,15 @@ fn job_selector(object: &mut Value) {
     for (key, value) in labels {
         wanted[key] = Value::from(value.as_str());
     }
-    let all = crate::meta::of_mut(object)
-        .entry("labels")
-        .or_insert_with(|| json!({}));
-    for (key, value) in labels {
-        all[key] = Value::from(value.as_str());
+    // A job without labels shares those of its template.
+    if crate::meta::get(object, "labels").is_none() {
+        let all = crate::meta::of_mut(object)
+            .entry("labels")
+            .or_insert_with(|| json!({}));
+        for (key, value) in labels {
+            all[key] = Value::from(value.as_str());
+        }
     }
     object["spec"]["selector"] =
         json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-}
-
-/// What a core kind refuses.
-pub(crate) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    match kind {
-        Kind::ConfigMap | Kind::Secret => {
-            for member in ["data", "binaryData"] {
-                let Some(Value::Object(data)) = new.get(member) else {
-                    continue;
-                };
-                for key in data.keys() {
-                    for why in crate::names::config_key_errors(key) {
-                        errors.push(FieldError::invalid_str(
-                            format!("{member}[{key}]"),
-                            key,
-                            why,
-                        ));
-                    }
-                }
-            }
-            if let Some(old) = old
-                && old.get("immutable") == Some(&Value::Bool(true))
-            {
-                let text = "field is immutable when `immutable` is set";
-                if new.get("immutable") != Some(&Value::Bool(true)) {
-                    errors.push(FieldError::forbidden("immutable", text));
-                }
-                for member in ["data", "binaryData"] {
-                    if new.get(member) != old.get(member) {
-                        errors.push(FieldError::forbidden(member, text));
-                    }
-                }
-            }
-        }
-        Kind::MutatingWebhooks => errors.extend(crate::webhook::rules::validate(new, true)),
-        Kind::ValidatingWebhooks => errors.extend(crate::webhook::rules::validate(new, false)),
-        Kind::Pod => {
-            let containers = new.pointer("/spec/containers").and_then(Value::as_array);
-            if containers.is_none_or(Vec::is_empty) {
-                errors.push(FieldError::required("spec.containers", ""));
-            }
-            if let Some(old) = old
-                && new.pointer("/spec/nodeName") != old.pointer("/spec/nodeName")
-            {
-                errors.push(FieldError::forbidden(
-                    "spec",
-                    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-                ));
-            }
-        }
-        _ => {}
-    }
-    errors
 }

@@ -58,6 +58,16 @@ fn check_types(options: &Value) -> Result<(), Failure> {
 }
 
 impl Options {
+    /// Pods of a job stay behind unless the client says otherwise.
+    fn warn(&self, call: &Call, target: &Target) {
+        if target.resource.behaviour == Kind::Job
+            && self.propagation.is_none()
+            && self.orphan.is_none()
+        {
+            call.warn("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning".to_owned());
+        }
+    }
+
     pub(crate) fn background() -> Self {
         Self {
             propagation: Some("Background".to_owned()),
@@ -178,12 +188,20 @@ impl Options {
     /// The finalizers that the object must have because of these options.
     fn finalizers(&self, object: &Value) -> Vec<String> {
         let present = meta::finalizers(object);
+        // Events have no dependents (`DefaultGarbageCollectionPolicy`).
+        if text(object, "/kind") == "Event" && text(object, "/apiVersion") == "v1" {
+            return present;
+        }
         let has = |name: &str| present.iter().any(|f| f == name);
         let (orphan, foreground) = match (self.orphan, self.propagation.as_deref()) {
             (Some(orphan), _) => (orphan, false),
             (None, Some("Orphan")) => (true, false),
             (None, Some("Foreground")) => (false, true),
             (None, Some(_)) => (false, false),
+            // `DefaultGarbageCollectionPolicy` of jobs: their pods stay.
+            (None, None) if text(object, "/kind") == "Job" && !has("foregroundDeletion") => {
+                (true, false)
+            }
             (None, None) => (has("orphan"), has("foregroundDeletion")),
         };
         let mut wanted: Vec<String> = present
@@ -223,6 +241,7 @@ pub(crate) async fn one(
     body: Bytes,
 ) -> Result<Reply, Failure> {
     let options = Options::decode(call, &body)?;
+    options.warn(call, target);
     match object(call, target, name, &options).await? {
         Outcome::Pending(json) => crate::read::reply_object(call, &target.resource, 200, json),
         Outcome::Gone(stored) | Outcome::Tried(stored) => {
@@ -321,9 +340,6 @@ async fn attempt(
             Some(_) => return Ok(None),
             None => return Err(target.not_found(name)),
         }
-        if options.dry_run {
-            return Ok(Some(Outcome::Tried(existing)));
-        }
         let mut last = old;
         if resource.behaviour == Kind::Pod && !meta::is_terminating(&last) {
             // A graceful deletion of no seconds: marked, and gone at once.
@@ -339,6 +355,12 @@ async fn attempt(
                 "deletionGracePeriodSeconds",
                 Some(Value::from(0)),
             );
+        }
+        if options.dry_run {
+            let version = existing.version;
+            crate::convert::to_storage(resource, &mut last);
+            let tried = crate::server::seal_as(resource, key, &last, version);
+            return Ok(Some(Outcome::Tried(Arc::new(tried))));
         }
         let stored = state.remove(resource, key, last);
         drop(state);
@@ -522,6 +544,7 @@ pub(crate) async fn collection(
 ) -> Result<Reply, Failure> {
     let options = Options::decode(call, &body)?;
     let selection = Selection::of(call, target)?;
+    options.warn(call, target);
     let page = crate::read::collect(call, target, &selection)?;
     let resource = &target.resource;
     let mut items = Vec::with_capacity(page.items.len());

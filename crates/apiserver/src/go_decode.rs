@@ -251,6 +251,14 @@ pub(crate) fn zero(go: &GoType) -> Value {
     }
 }
 
+/// An object of a kind of which nothing was ever set.
+pub(crate) fn nothing(kind: crate::builtin::Kind) -> Value {
+    core_types::of_kind(kind).map_or_else(
+        || serde_json::json!({"metadata": {}}),
+        |id| zero(&GoType::Struct(id)),
+    )
+}
+
 /// Whether `FromUnstructured` of the real server takes a value, else why not.
 /// Strategic patches go that way instead of through JSON.
 pub(crate) fn convertible(go: &GoType, value: &Value) -> Result<(), String> {
@@ -269,15 +277,14 @@ pub(crate) fn convertible(go: &GoType, value: &Value) -> Result<(), String> {
         (GoType::Pointer(of), value) => convertible(of, value),
         (GoType::Text(_), Value::String(_))
         | (GoType::Bool, Value::Bool(_))
-        | (
-            GoType::Time
-            | GoType::MicroTime
-            | GoType::Quantity
-            | GoType::IntOrString
-            | GoType::Fields,
-            _,
-        )
-        | (GoType::Bytes, Value::String(_)) => Ok(()),
+        | (GoType::IntOrString | GoType::Fields, _) => Ok(()),
+        // These convert through their own JSON.
+        (GoType::Time, value) => time(value, false).map(drop),
+        (GoType::MicroTime, value) => time(value, true).map(drop),
+        (GoType::Quantity, value) => quantity(value).map(drop),
+        (GoType::Bytes, Value::String(text)) => bytes(text)
+            .map(drop)
+            .map_err(|why| format!("error decoding from json: {why}")),
         (GoType::Integer(_), Value::Number(n))
             if n.is_i64() || n.as_f64().is_some_and(|f| f.fract() == 0.0) =>
         {
@@ -421,7 +428,10 @@ fn bytes(text: &str) -> Result<String, String> {
             let at = match error {
                 base64::DecodeError::InvalidByte(at, _)
                 | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                _ => text.len(),
+                // Too short: Go names the beginning of the last four, or the
+                // end when padding has begun.
+                _ if bare.contains('=') => text.len(),
+                _ => text.len() - bare.len() % 4,
             };
             Err(format!("illegal base64 data at input byte {at}"))
         }

@@ -21,8 +21,11 @@ fn step(document: &mut Value, operation: &Value, opened: &mut Opened) -> Option<
     let value = || operation.get("value").cloned().unwrap_or(Value::Null);
     match text("op")? {
         "add" => {
-            let (container, key) = find(document, text("path")?, opened)?;
-            add(container, &key, value())
+            let path = text("path")?;
+            let (container, key) = find(document, path, opened)?;
+            add(container, &key, value())?;
+            open_all(&value(), &mut places(path), opened);
+            Some(())
         }
         "remove" => {
             let (container, key) = find(document, text("path")?, opened)?;
@@ -49,6 +52,7 @@ fn step(document: &mut Value, operation: &Value, opened: &mut Opened) -> Option<
                 }
                 _ => return None,
             }
+            open_all(&value(), &mut places(path), opened);
             Some(())
         }
         "move" => {
@@ -85,17 +89,44 @@ fn step(document: &mut Value, operation: &Value, opened: &mut Opened) -> Option<
     }
 }
 
+fn places(path: &str) -> Vec<String> {
+    path.split('/')
+        .skip(1)
+        .map(|step| step.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}
+
+/// What the patch brings keeps the order that it was sent in, which is taken
+/// to be sorted.
+fn open_all(value: &Value, place: &mut Vec<String>, opened: &mut Opened) {
+    let mut below = |step: String, value: &Value| {
+        place.push(step);
+        open_all(value, place, opened);
+        place.pop();
+    };
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                below(key.clone(), value);
+            }
+            opened.insert(place.clone());
+        }
+        Value::Array(items) => {
+            for (i, value) in items.iter().enumerate() {
+                below(i.to_string(), value);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The container that a path's last step is in, and that step.
 fn find<'v>(
     document: &'v mut Value,
     path: &str,
     opened: &mut Opened,
 ) -> Option<(&'v mut Value, String)> {
-    let mut steps = path.split('/');
-    steps.next()?;
-    let steps: Vec<String> = steps
-        .map(|step| step.replace("~1", "/").replace("~0", "~"))
-        .collect();
+    let steps = places(path);
     let (last, parents) = steps.split_last()?;
     let mut at = document;
     let mut place = Vec::new();
@@ -191,9 +222,11 @@ fn merge_at(
             // Over an object a list or a scalar is taken as it is.
             (Some(Value::Object(_)), new) => {
                 map.insert(key.clone(), new.clone());
+                open_all(new, place, opened);
             }
             (_, new) => {
                 map.insert(key.clone(), without_nulls(new));
+                open_all(new, place, opened);
             }
         }
         place.pop();

@@ -32,6 +32,7 @@ mod clock;
 mod collector;
 mod columns;
 mod convert;
+mod core_checks;
 mod core_rules;
 mod core_types;
 mod crd;

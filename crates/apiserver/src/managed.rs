@@ -90,10 +90,7 @@ impl Write {
 
     /// The object as it was before it was created.
     fn nothing(&self) -> Value {
-        let mut object = match crate::core_types::of_kind(self.resource.behaviour) {
-            Some(id) => crate::go_decode::zero(&crate::core_types::GoType::Struct(id)),
-            None => json!({"metadata": {}}),
-        };
+        let mut object = crate::go_decode::nothing(self.resource.behaviour);
         object["apiVersion"] = Value::String(self.resource.api_version());
         object["kind"] = Value::String(self.resource.kind.clone());
         object
@@ -114,20 +111,25 @@ impl Write {
         state.registry.get(group, version, &resource.plural)
     }
 
-    /// An object in another version.
-    fn converted(&self, object: &Value, to: &Resource) -> Value {
+    /// An object in another version; what that one does not know is an error.
+    fn converted(&self, object: &Value, to: &Resource) -> Result<Value, String> {
         let mut object = object.clone();
         match (self.resource.behaviour, to.behaviour) {
             (Kind::Event, Kind::EventV1) => crate::core_rules::event_from_core(&mut object),
             (Kind::EventV1, Kind::Event) => crate::core_rules::event_to_core(&mut object),
-            _ => {
-                object["apiVersion"] = Value::String(to.api_version());
-                if let Some(schema) = &to.schema {
-                    schema.prune(&mut object);
-                }
-            }
+            _ => object["apiVersion"] = Value::String(to.api_version()),
         }
-        object
+        let known = to.version == self.resource.version || !to.is_custom();
+        let misfits = if known {
+            Vec::new()
+        } else {
+            typed::validate(Ty::of(to), &object, true)
+        };
+        if misfits.is_empty() {
+            Ok(object)
+        } else {
+            Err(typed::text_of(&misfits))
+        }
     }
 
     /// What differs between two objects, in each version that entries name.
@@ -136,7 +138,7 @@ impl Write {
         old: &Value,
         new: &Value,
         entries: &[Entry],
-    ) -> BTreeMap<String, Comparison> {
+    ) -> Result<BTreeMap<String, Comparison>, String> {
         let own = self.resource.api_version();
         let mut all = BTreeMap::new();
         for entry in entries {
@@ -145,13 +147,18 @@ impl Write {
                 continue;
             }
             if let Some(other) = self.version(version) {
-                let (old, new) = (self.converted(old, &other), self.converted(new, &other));
+                let old = self
+                    .converted(old, &other)
+                    .map_err(|why| format!("failed to convert old object: {why}"))?;
+                let new = self
+                    .converted(new, &other)
+                    .map_err(|why| format!("failed to convert new object: {why}"))?;
                 all.insert(version.clone(), typed::compare(Ty::of(&other), &old, &new));
             }
         }
         let found = typed::compare(self.ty(), old, new).without(&self.reset());
         all.insert(own, found);
-        all
+        Ok(all)
     }
 }
 
@@ -356,13 +363,14 @@ fn record(by: &Write, old: &Value, new: &mut Value, entries: &[Entry]) {
         return;
     }
     // The records of the old object differ too, but `strip` leaves them out.
-    let entries = updated(by, old, new, entries);
-    write(new, entries);
+    if let Ok(entries) = updated(by, old, new, entries) {
+        write(new, entries);
+    }
 }
 
 /// The entries after an update from `old` to `new`.
-fn updated(by: &Write, old: &Value, new: &Value, entries: &[Entry]) -> Vec<Entry> {
-    let mut found = by.comparisons(old, new, entries);
+fn updated(by: &Write, old: &Value, new: &Value, entries: &[Entry]) -> Result<Vec<Entry>, String> {
+    let mut found = by.comparisons(old, new, entries)?;
     let (mut entries, _) = taken(entries, &found, None);
     let mut own = Set::default();
     if let Some(found) = found.remove(&by.resource.api_version()) {
@@ -383,7 +391,7 @@ fn updated(by: &Write, old: &Value, new: &Value, entries: &[Entry]) -> Vec<Entry
         entries.push(mine);
     }
     cap(&mut entries);
-    entries
+    Ok(entries)
 }
 
 /// The entries without what others have changed, and what is contested.
@@ -499,7 +507,8 @@ pub(crate) fn apply(
     if entries.is_empty() {
         // What was there before anything was recorded belongs to this manager.
         let before = Write::by(call, target, "before-first-apply".to_owned());
-        entries = updated(&before, &before.nothing(), &live, &[]);
+        entries = updated(&before, &before.nothing(), &live, &[])
+            .map_err(|why| Failure::new(500, "", why))?;
     }
     match applied(
         &by,
@@ -508,7 +517,7 @@ pub(crate) fn apply(
         entries.clone(),
         application.force,
     ) {
-        Err(contested) if application.manager == "kubectl" => {
+        Err(Refusal::Contested(contested)) if application.manager == "kubectl" => {
             // What client-side apply had set may be taken over without force.
             let Some(allowed) = last_applied_fields(&by, &live) else {
                 return Err(conflict(&contested));
@@ -524,10 +533,9 @@ pub(crate) fn apply(
             if !left.is_empty() {
                 return Err(conflict(&left));
             }
-            applied(&by, &live, application.config, entries, true)
-                .map_err(|contested| conflict(&contested))
+            applied(&by, &live, application.config, entries, true).map_err(Refusal::into_failure)
         }
-        Err(contested) => Err(conflict(&contested)),
+        Err(refusal) => Err(refusal.into_failure()),
         Ok(new) => Ok(new),
     }
     .map(|mut new| {
@@ -538,15 +546,17 @@ pub(crate) fn apply(
     })
 }
 
+/// The type of a configuration as errors show it.
+pub(crate) fn shown_type(config: &Value) -> String {
+    let (api_version, kind) = (text(config, "/apiVersion"), text(config, "/kind"));
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    format!("{group}/{version}, Kind={kind}")
+}
+
 /// The configuration must be of the resource's type and fit it.
 fn check_config(by: &Write, config: &Value) -> Result<(), Failure> {
     let (api_version, kind) = (text(config, "/apiVersion"), text(config, "/kind"));
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let shown = if group.is_empty() && version.is_empty() && kind.is_empty() {
-        "/, Kind=".to_owned()
-    } else {
-        format!("{group}/{version}, Kind={kind}")
-    };
+    let shown = shown_type(config);
     if api_version != by.resource.api_version() || kind != by.resource.kind {
         return Err(Failure::bad_request(format!(
             "invalid object type: {shown}"
@@ -568,6 +578,21 @@ fn check_config(by: &Write, config: &Value) -> Result<(), Failure> {
     ))
 }
 
+/// Why an apply was not done.
+enum Refusal {
+    Contested(Vec<(Entry, Set)>),
+    Failed(String),
+}
+
+impl Refusal {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Contested(contested) => conflict(&contested),
+            Self::Failed(why) => Failure::new(500, "", why),
+        }
+    }
+}
+
 /// `Updater.Apply`: the new object, or what is contested.
 fn applied(
     by: &Write,
@@ -575,7 +600,7 @@ fn applied(
     config: &Value,
     mut entries: Vec<Entry>,
     force: bool,
-) -> Result<Value, Vec<(Entry, Set)>> {
+) -> Result<Value, Refusal> {
     let ty = by.ty();
     let mut fields = typed::fields_of(ty, config);
     fields.subtract_all_below(&by.reset());
@@ -587,15 +612,17 @@ fn applied(
 
     let merged = typed::merge(ty, live, config).unwrap_or(Value::Null);
     let new = match &last {
-        Some(last) if !last.fields.is_empty() => {
-            prune(by, &merged, &entries, last).unwrap_or(merged)
-        }
+        Some(last) if !last.fields.is_empty() => prune(by, &merged, &entries, last)
+            .map_err(|why| Refusal::Failed(format!("failed to prune fields: {why}")))?
+            .unwrap_or(merged),
         _ => merged,
     };
-    let found = by.comparisons(live, &new, &entries);
+    let found = by
+        .comparisons(live, &new, &entries)
+        .map_err(Refusal::Failed)?;
     let (mut entries, contested) = taken(&entries, &found, Some(&mine));
     if !contested.is_empty() && !force {
-        return Err(contested);
+        return Err(Refusal::Contested(contested));
     }
     let unchanged = *live == new;
     for entry in entries.iter_mut().filter(|entry| entry.is(&mine)) {
@@ -612,10 +639,19 @@ fn applied(
 
 /// Takes out what this manager applied last time, does not apply now, and
 /// nobody else owns; `None` when the version of last time is gone.
-fn prune(by: &Write, merged: &Value, entries: &[Entry], last: &Entry) -> Option<Value> {
-    let then = by.version(&last.api_version)?;
+fn prune(
+    by: &Write,
+    merged: &Value,
+    entries: &[Entry],
+    last: &Entry,
+) -> Result<Option<Value>, String> {
+    let Some(then) = by.version(&last.api_version) else {
+        return Ok(None);
+    };
     let ty = Ty::of(&then);
-    let old_form = by.converted(merged, &then);
+    let old_form = by
+        .converted(merged, &then)
+        .map_err(|why| format!("failed to convert merged object to last applied version: {why}"))?;
     let last_fields = last.fields.with_named_fields(ty);
     let mut pruned = typed::remove(ty, &old_form, &last_fields);
     // Add back what anybody owns, first in the version of last time.
@@ -634,8 +670,17 @@ fn prune(by: &Write, merged: &Value, entries: &[Entry], last: &Entry) -> Option<
             continue;
         };
         let ty = Ty::of(&other);
-        whole = by.converted(&whole, &other);
-        pruned = by.converted(&pruned, &other);
+        let back = |what: &str, why: String| {
+            format!(
+                "failed add back owned items: failed to convert {what} object at version {version}: {why}"
+            )
+        };
+        whole = by
+            .converted(&whole, &other)
+            .map_err(|why| back("merged", why))?;
+        pruned = by
+            .converted(&pruned, &other)
+            .map_err(|why| back("pruned", why))?;
         let mut gone = typed::fields_of(ty, &whole).with_named_fields(ty);
         let mut keep = typed::fields_of(ty, &pruned).with_named_fields(ty);
         keep.union(&owned.with_named_fields(ty));
@@ -643,12 +688,12 @@ fn prune(by: &Write, merged: &Value, entries: &[Entry], last: &Entry) -> Option<
         pruned = typed::remove(ty, &whole, &gone);
     }
     // Add back what nobody owns: only what was applied last time may go.
-    let pruned = by.converted(&pruned, &then);
+    let pruned = by.converted(&pruned, &then)?;
     let mut gone = typed::fields_of(ty, &old_form).with_named_fields(ty);
     gone.subtract(&typed::fields_of(ty, &pruned).with_named_fields(ty));
     let gone = gone.intersection(&last_fields);
     let left = typed::remove(ty, &old_form, &gone);
-    Some(by.converted(&left, &by.resource))
+    by.converted(&left, &by.resource).map(Some)
 }
 
 /// The fields that client-side apply set and that are still as it set them.

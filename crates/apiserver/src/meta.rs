@@ -228,6 +228,25 @@ pub(crate) fn validate(object: &Value, namespaced: bool, rule: NameRule) -> Vec<
     errors
 }
 
+/// The finalizers of core kinds must have a domain, but for the standard ones.
+pub(crate) fn validate_core_finalizers(object: &Value) -> Vec<FieldError> {
+    let standard = ["orphan", "foregroundDeletion", "kubernetes"];
+    let plain =
+        |(_, name): &(usize, String)| !name.contains('/') && !standard.contains(&name.as_str());
+    finalizers(object)
+        .into_iter()
+        .enumerate()
+        .filter(plain)
+        .map(|(i, name)| {
+            FieldError::invalid_str(
+                format!("metadata.finalizers[{i}]"),
+                &name,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            )
+        })
+        .collect()
+}
+
 fn labels_and_owners(object: &Value, errors: &mut Vec<FieldError>) {
     if let Some(Value::Object(labels)) = get(object, "labels") {
         for (key, value) in labels {

@@ -233,7 +233,20 @@ impl Patch {
                     old,
                 )?;
                 self.complain_of_yaml(call)?;
-                decode::shape(target, &mut new).map_err(|why| Failure::new(500, "", why))?;
+                let fits = match &go {
+                    Some(go) => go_decode::convertible(go, &new),
+                    None => Ok(()),
+                };
+                fits.and_then(|()| decode::shape_applied(target, &mut new))
+                    .map_err(|why| {
+                        let shown = managed::shown_type(config);
+                        let why = format!(
+                            "failed to convert new object ({}/{}; {shown}) to proper version: unable to convert unstructured object to {shown}: {why}",
+                            meta::text(config, "namespace"),
+                            meta::name(config),
+                        );
+                        Failure::new(500, "", why)
+                    })?;
                 return Ok(new);
             }
             Form::Json(operations) => {
@@ -331,7 +344,21 @@ fn refused(text: &str, why: &str) -> Failure {
 
 /// A strategic patch as Go prints the map that is left of it.
 fn strategic_text(patch: &Value) -> String {
-    crate::smd::typed::go_plain(patch)
+    fn left(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => map
+                .iter()
+                .filter(|(key, value)| {
+                    let replaces = *key == "$patch" && *value == "replace";
+                    !replaces && *key != "$retainKeys" && !key.starts_with("$setElementOrder/")
+                })
+                .map(|(key, value)| (key.clone(), left(value)))
+                .collect::<Map<_, _>>()
+                .into(),
+            other => other.clone(),
+        }
+    }
+    crate::smd::typed::go_plain(&left(patch))
 }
 
 /// `serde_json`'s error in the words of Go, as far as they are close.

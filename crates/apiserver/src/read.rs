@@ -67,6 +67,7 @@ fn unsupported_field(resource: &Resource, path: &str) -> String {
         Kind::Pod | Kind::Event | Kind::Node | Kind::Namespace | Kind::Secret => {
             format!("field label not supported: {path}")
         }
+        Kind::Job => format!("field label {} not supported for Job", quote(path)),
         _ => format!(
             "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
             quote(path)

@@ -361,9 +361,28 @@ impl State {
         self.store.remove(&resource.table, stored)
     }
 
+    /// The version that objects are stored in, when that is another one:
+    /// what its schema does not name is not stored.
+    fn storage_version(&self, resource: &Resource) -> Option<Arc<Resource>> {
+        if resource.version == resource.storage_version || !resource.is_custom() {
+            return None;
+        }
+        let (group, plural) = (&resource.group, &resource.plural);
+        self.registry.get(group, &resource.storage_version, plural)
+    }
+
+    /// Takes out of an object what its storage version would not keep.
+    pub(crate) fn keep_what_is_stored(&self, resource: &Resource, object: &mut Value) {
+        let storage = self.storage_version(resource);
+        if let Some(schema) = storage.as_ref().and_then(|r| r.schema.as_ref()) {
+            schema.prune(object);
+        }
+    }
+
     fn seal(&self, resource: &Resource, key: String, mut object: Value) -> Stored {
         let version = self.store.next_version();
         crate::convert::to_storage(resource, &mut object);
+        self.keep_what_is_stored(resource, &mut object);
         let meta = crate::meta::of_mut(&mut object);
         meta.remove("selfLink");
         meta.insert(

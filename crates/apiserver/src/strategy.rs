@@ -151,7 +151,26 @@ pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<FieldE
     if !wrong_type.is_empty() {
         return wrong_type;
     }
+    if matches!(resource.behaviour, Kind::Event | Kind::EventV1) {
+        // The strategy of events does not look at metadata, and what holds for
+        // all kinds is checked only when it has nothing to say.
+        let errors = crate::core_checks::validate(resource.behaviour, object, None);
+        if !errors.is_empty() {
+            return errors;
+        }
+    }
     let mut errors = meta::validate(object, resource.namespaced, resource.behaviour.name_rule());
+    if !matches!(
+        resource.behaviour,
+        Kind::Custom
+            | Kind::Definition
+            | Kind::Event
+            | Kind::EventV1
+            | Kind::MutatingWebhooks
+            | Kind::ValidatingWebhooks
+    ) {
+        errors.extend(meta::validate_core_finalizers(object));
+    }
     match resource.behaviour {
         Kind::Custom => {
             if let Some(schema) = &resource.schema {
@@ -163,7 +182,7 @@ pub(crate) fn validate_create(resource: &Resource, object: &Value) -> Vec<FieldE
             }
         }
         Kind::Definition => errors.extend(crate::definition::validate(object, None)),
-        kind => errors.extend(crate::core_rules::validate(kind, object, None)),
+        kind => errors.extend(crate::core_checks::validate(kind, object, None)),
     }
     errors
 }
@@ -198,6 +217,7 @@ pub(crate) fn validate_update(
     );
     if whole && sub.is_empty() {
         errors.extend(meta::validate(new, resource.namespaced, kind.name_rule()));
+        errors.extend(meta::validate_core_finalizers(new));
     }
     if let Some(paths) = &resource.scale {
         errors.extend(crate::scale::validate(paths, new, sub == "status"));
@@ -227,7 +247,7 @@ pub(crate) fn validate_update(
         (Kind::Definition, _) => {
             errors.extend(crate::definition::validate(new, Some(old)));
         }
-        (kind, "") => errors.extend(crate::core_rules::validate(kind, new, Some(old))),
+        (kind, "") => errors.extend(crate::core_checks::validate(kind, new, Some(old))),
         _ => {}
     }
     errors
@@ -258,6 +278,16 @@ pub(crate) fn warnings(call: &Call, resource: &Resource, new: &Value, old: Optio
     ) {
         let all = crate::webhook::rules::warnings(new);
         all.into_iter().for_each(|text| call.warn(text));
+    }
+    let host = match resource.behaviour {
+        Kind::Pod => "the Pod's hostname",
+        Kind::Job => "Pod names and hostnames",
+        _ => "",
+    };
+    if old.is_none() && !host.is_empty() && meta::name(new).contains('.') {
+        call.warn(format!(
+            "metadata.name: this is used in {host}, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]"
+        ));
     }
     if !resource.is_custom() {
         return;

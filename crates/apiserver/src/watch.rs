@@ -329,11 +329,11 @@ impl Watch {
 
     fn bookmark(&mut self, version: u64, end_of_initial: bool) -> Bytes {
         let resource: &Resource = &self.target.resource;
-        let mut object = json!({
-            "kind": resource.kind,
-            "apiVersion": resource.api_version(),
-            "metadata": {"resourceVersion": version.to_string()},
-        });
+        // A typed bookmark shows what Go always writes.
+        let mut object = crate::go_decode::nothing(resource.behaviour);
+        object["kind"] = Value::from(resource.kind.as_str());
+        object["apiVersion"] = Value::from(resource.api_version());
+        object["metadata"] = json!({"resourceVersion": version.to_string()});
         if end_of_initial {
             object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

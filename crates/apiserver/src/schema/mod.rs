@@ -276,6 +276,13 @@ impl Schema {
         }
     }
 
+    /// Fills defaults in, and leaves nulls that have none.
+    pub(crate) fn fill_defaults(&self, object: &mut Value) {
+        if self.has_defaults {
+            fill(object, self);
+        }
+    }
+
     /// Drops nulls that the schema neither allows nor replaces by a default.
     pub(crate) fn drop_nulls(&self, object: &mut Value) {
         drop_nulls(object, self);

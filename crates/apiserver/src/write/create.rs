@@ -53,6 +53,15 @@ pub(super) async fn create_object(
         meta::name(&object).is_empty() && !meta::text(&object, "generateName").is_empty();
     dedup_owners(call, &mut object);
     if fresh {
+        for key in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "uid",
+            "creationTimestamp",
+            "selfLink",
+        ] {
+            meta::set(&mut object, key, None);
+        }
         // An object that apply creates has its fields recorded already.
         managed::on_create(managed, &mut object);
     }
@@ -179,6 +188,7 @@ async fn try_create(
         crate::crd::establish(&state, &mut object, &crate::clock::rfc3339(server.now()))?;
     }
     if dry_run {
+        state.keep_what_is_stored(resource, &mut object);
         return Ok(Bytes::from(object.to_string()));
     }
     meta::set(&mut object, "resourceVersion", None);

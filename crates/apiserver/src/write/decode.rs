@@ -68,6 +68,9 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
             String::from_utf8_lossy(body)
         )));
     }
+    if object.is_null() && !resource.is_custom() {
+        object = Value::Object(serde_json::Map::new());
+    }
     if !object.is_object() {
         return Err(unrecognised(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}",
@@ -98,6 +101,17 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
             "Object 'Kind' is missing in '{object}'"
         )));
     }
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let core = !resource.is_custom();
+    if core && !(version == "v1" && crate::builtin::is_kind(group, kind)) {
+        return Err(Failure::bad_request(format!(
+            "{kind} in version {} cannot be handled as a {}: no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:110\"",
+            quote(version),
+            resource.kind,
+            quote(kind),
+            quote(api_version)
+        )));
+    }
     if api_version != resource.api_version() {
         return Err(Failure::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -105,11 +119,17 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
         )));
     }
     if kind != resource.kind && !resource.is_custom() {
+        let package = match resource.group.split('.').next() {
+            None | Some("" | "events") => "core",
+            Some(name) => name,
+        };
+        let why = format!(
+            "converting ({}.{kind}) to ({package}.{}): unknown conversion",
+            resource.version, resource.kind
+        );
         return Err(Failure::bad_request(format!(
-            "{kind} in version {} cannot be handled as a {}: converting ({}.{kind}) to (core.{}): unknown conversion",
+            "{kind} in version {} cannot be handled as a {}: {why}",
             quote(&resource.version),
-            resource.kind,
-            resource.version,
             resource.kind
         )));
     }
@@ -134,7 +154,16 @@ fn shape_body(
         ))
     };
     let unknown = shape(target, object).map_err(|why| fail(&why))?;
-    let complaints = complaints(duplicates, &unknown);
+    // Go's decoder skips what a struct does not have.
+    let skipped = |path: &String| {
+        !resource.is_custom()
+            && unknown.iter().any(|gone| {
+                let rest = path.strip_prefix(gone.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            })
+    };
+    let doubled: Vec<String> = duplicates.iter().filter(|p| !skipped(p)).cloned().collect();
+    let complaints = complaints(&doubled, &unknown);
     match FieldValidation::of(&call.query)? {
         FieldValidation::Ignore => {}
         FieldValidation::Warn => complaints.into_iter().for_each(|c| call.warn(c)),
@@ -192,8 +221,25 @@ pub(crate) fn shape(target: &Target, object: &mut Value) -> Result<Vec<String>, 
     Ok(unknown)
 }
 
-/// The type of an object that a patch has made.
+/// The same for what an apply has made, whose nulls stay for the schema to
+/// judge.
+pub(crate) fn shape_applied(target: &Target, object: &mut Value) -> Result<(), String> {
+    match &target.resource.schema {
+        Some(schema) if target.resource.is_custom() => {
+            meta::normalise(object)?;
+            schema.fill_defaults(object);
+            Ok(())
+        }
+        _ => shape(target, object).map(drop),
+    }
+}
+
+/// The type of an object that a patch has made. Another type of a custom
+/// resource is refused later, with what else is wrong.
 pub(crate) fn check_type_of_patched(target: &Target, object: &mut Value) -> Result<(), String> {
+    if target.resource.is_custom() && !text(object, "/kind").is_empty() {
+        return Ok(());
+    }
     check_type(target, object).map_err(|failure| failure.message().to_owned())
 }
 

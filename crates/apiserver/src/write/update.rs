@@ -189,7 +189,7 @@ async fn try_update(
     let errors = strategy::validate_update(resource, &target.subresource, &new, &old);
     if !errors.is_empty() {
         return Err(Failure::invalid(
-            &resource.group,
+            group_of(text(&new, "/apiVersion")),
             text(&new, "/kind"),
             name,
             &errors,
@@ -207,6 +207,7 @@ async fn try_update(
     }
     let gone = should_delete(&new, &old)
         || (resource.behaviour == Kind::Namespace && strategy::namespace_is_done(&new));
+    state.keep_what_is_stored(resource, &mut new);
     if !gone && new == old {
         return Ok(Some((200, crate::convert::to_bytes(resource, &existing))));
     }
@@ -293,6 +294,11 @@ async fn create_by_update(
         }
         _ => Err(target.not_found(name)),
     }
+}
+
+/// Errors name the group of the object that was sent.
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 /// The name must be the one in the path.

@@ -1,5 +1,5 @@
-//! Random requests to widgets and config maps of one namespace, for
-//! `random.rs`: what may be asked, with which weights. A request names what it
+//! Random requests to objects of one namespace, for `random.rs`: what may be
+//! asked, with which weights; the kinds and their content are in [`kinds`]. A request names what it
 //! needs from earlier answers by a placeholder (`@RV:w/a:1@` is the version
 //! before the last of widget `a`), so that requests can be left out.
 #![allow(
@@ -8,6 +8,9 @@
     reason = "helpers of tests: a panic is a failed test"
 )]
 
+pub mod kinds;
+
+use kinds::kind;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -54,10 +57,16 @@ impl Dice {
     }
 
     fn step(&mut self) -> Step {
-        let kind = self.one(&["w", "w", "cm"]);
+        let kind = self.kind();
         let name = self.one(&["a", "a", "a", "b", "b", "c", "d.e"]);
-        match self.below(100) {
-            0..20 => self.create(kind, name),
+        // What an update of a job may change is not checked here.
+        let roll = match self.below(100) {
+            18..57 if kind == "job" => 0,
+            roll => roll,
+        };
+        match roll {
+            0..18 => self.create(kind, name),
+            18..20 => self.garbage(kind, name),
             20..34 => self.update(kind, name),
             34..57 => self.patch(kind, name),
             57..64 => self.status(kind, name),
@@ -194,6 +203,7 @@ impl Dice {
                 ("namespace", json!("other")),
                 ("generation", json!(7)),
                 ("creationTimestamp", json!(null)),
+                ("creationTimestamp", json!("2020-01-01T00:00:00Z")),
                 ("selfLink", json!("x")),
             ]);
             meta[key] = value;
@@ -210,28 +220,17 @@ impl Dice {
         ])
     }
 
-    fn object(&mut self, kind: &str, name: &str) -> Value {
-        let mut object = json!({"metadata": self.metadata(name)});
-        if kind == "w" {
-            object["apiVersion"] = json!(format!("{GROUP}/v1"));
-            object["kind"] = json!("Widget");
-            if self.chance(95) {
-                object["spec"] = self.spec();
+    fn object(&mut self, key: &str, name: &str) -> Value {
+        let mut object = self.content(key);
+        object["apiVersion"] = json!(kind(key).api_version);
+        object["kind"] = json!(kind(key).kind);
+        object["metadata"] = self.metadata(name);
+        if kind(key).custom {
+            if self.chance(5) {
+                object.as_object_mut().unwrap().remove("spec");
             }
             if self.chance(10) {
                 object["status"] = json!({"phase": "p0"});
-            }
-        } else {
-            object["apiVersion"] = json!("v1");
-            object["kind"] = json!("ConfigMap");
-            if self.chance(90) {
-                object["data"] = self.data();
-            }
-            if self.chance(5) {
-                object["immutable"] = json!(true);
-            }
-            if self.chance(5) {
-                object["binaryData"] = json!({"b": "AAEC"});
             }
         }
         object
@@ -247,18 +246,101 @@ impl Dice {
         if self.chance(2) {
             object["metadata"]["resourceVersion"] = json!("999999999999");
         }
+        if self.chance(3) {
+            // The name is made of random letters, so nothing is stored.
+            object["metadata"]["generateName"] = self.one(&[json!("gen-"), json!("G_"), json!(7)]);
+            object["metadata"].as_object_mut().unwrap().remove("name");
+            let path = format!("{}?dryRun=All", all(kind));
+            return step("POST", &path, JSON, object.to_string());
+        }
         let path = format!("{}{}", all(kind), self.write_query());
-        step("POST", &path, JSON, object.to_string())
+        let mut body = object.to_string();
+        if self.chance(2) {
+            body = body.replacen('{', "{\"kind\":\"Other\",\"odd\":1,\"odd\":2,", 1);
+        }
+        step("POST", &path, JSON, body)
+    }
+
+    /// What no client should send.
+    fn garbage(&mut self, key: &str, name: &str) -> Step {
+        let typed = |more: Value| {
+            let mut object = json!({"apiVersion": kind(key).api_version, "kind": kind(key).kind,
+                "metadata": {"name": name}});
+            for (member, value) in more.as_object().unwrap() {
+                object["metadata"][member] = value.clone();
+            }
+            object.to_string()
+        };
+        let mut other = json!({"apiVersion": kind(key).api_version, "kind": "Other", "metadata": {"name": name}});
+        let other_kind = other.to_string();
+        other["kind"] = json!(kind(key).kind);
+        other["apiVersion"] = json!("example.io/v9");
+        let body = self.one(&[
+            String::new(),
+            "{".to_owned(),
+            "[]".to_owned(),
+            "null".to_owned(),
+            "{}".to_owned(),
+            "5".to_owned(),
+            other_kind,
+            other.to_string(),
+            typed(json!({"labels": {"a": 1}})),
+            typed(json!({"labels": {"a": null, "B_": "-"}})),
+            typed(json!({"annotations": []})),
+            typed(json!({"annotations": {"a/b/c": "1"}})),
+            typed(json!({"ownerReferences": {}})),
+            typed(json!({"ownerReferences": [{"uid": 1}]})),
+            typed(json!({"ownerReferences": [{"apiVersion": "v1", "kind": "Event", "name": "e", "uid": "u"}]})),
+            typed(json!({"finalizers": [1]})),
+            typed(json!({"finalizers": ["plain", "a b"]})),
+            typed(json!({"creationTimestamp": "soon"})),
+            typed(json!({"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 3})),
+            typed(json!({"generation": "1"})),
+            typed(json!({"name": "Not_a_name"})),
+            typed(json!({"odd": 1, "managedFields": []})),
+            typed(json!({"managedFields": [{}]})),
+            typed(json!({"managedFields": [{"manager": "m", "operation": "Odd"}]})),
+        ]);
+        let path = one(key, name);
+        match self.below(10) {
+            // A PUT that creates keeps the time of deletion that it is given.
+            4..6 if body.contains("deletionTimestamp") => step("POST", all(key), JSON, body),
+            0..4 => step("POST", all(key), JSON, body),
+            4..6 => step("PUT", &path, JSON, body),
+            6 => step("PATCH", &path, MERGE, body),
+            7 => step("PATCH", &path, JSON_PATCH, body),
+            8 => {
+                let query = self.one(&[
+                    "limit=x",
+                    "resourceVersion=abc",
+                    "resourceVersionMatch=Odd&resourceVersion=1",
+                    "resourceVersionMatch=Exact",
+                    "resourceVersion=0&resourceVersionMatch=Exact",
+                    "sendInitialEvents=true",
+                    "labelSelector=a%20b",
+                    "labelSelector=a%3D-",
+                    "fieldSelector=a",
+                    "fieldSelector=odd%3D1",
+                ]);
+                step("GET", &format!("{}?{query}", all(key)), JSON, String::new())
+            }
+            _ => {
+                let query = self.one(&[
+                    "fieldValidation=Odd",
+                    "dryRun=Odd",
+                    "fieldManager=a%0Ab",
+                    "fieldValidation=Odd&dryRun=Odd",
+                ]);
+                let path = format!("{}?{query}", all(key));
+                step("POST", &path, JSON, typed(json!({})))
+            }
+        }
     }
 
     fn update(&mut self, kind: &str, name: &str) -> Step {
         let path = format!("{}{}", one(kind, name), self.write_query());
         if self.chance(60) {
-            let mut patch = if kind == "w" {
-                json!({"spec": self.spec()})
-            } else {
-                json!({"data": self.data()})
-            };
+            let mut patch = self.content(kind);
             if self.chance(30) {
                 patch["metadata"] = self.metadata(name);
             }
@@ -293,7 +375,11 @@ impl Dice {
                 step("PATCH", &path, JSON_PATCH, body.to_string())
             }
             5..7 => {
-                let kind = self.one(&["cm", "cm", "cm", "cm", "cm", "cm", "w"]);
+                let kind = if kind == "w" {
+                    self.one(&["cm", "cm", "cm", "w"])
+                } else {
+                    kind
+                };
                 let body = self.strategic_body(kind, name);
                 let path = format!("{}{}", one(kind, name), self.write_query());
                 step("PATCH", &path, STRATEGIC, body.to_string())
@@ -304,11 +390,15 @@ impl Dice {
 
     fn apply(&mut self, kind: &str, name: &str) -> Step {
         let mut object = self.object(kind, name);
-        // What does not fit the schema is refused in other words, see the docs.
-        if kind == "w" {
+        if kind == "w" && self.chance(70) {
             object["spec"] = self.valid_spec();
-        } else {
-            object["data"] = json!({"k": self.one(&["1", "2"])});
+        }
+        // The real server stores these, and drops them at the next read.
+        if object["metadata"]["annotations"] == json!({}) {
+            object["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .remove("annotations");
         }
         if self.chance(10) {
             object["metadata"]["resourceVersion"] = json!(self.version(kind, name));
@@ -332,15 +422,9 @@ impl Dice {
     }
 
     fn merge_body(&mut self, kind: &str, name: &str) -> Value {
-        let spec = self.spec();
-        let data = self.data();
         let metadata = self.metadata(name);
         let version = self.version(kind, name);
-        let content = if kind == "w" {
-            json!({"spec": spec})
-        } else {
-            json!({"data": data})
-        };
+        let content = self.content(kind);
         let mut guarded = content.clone();
         guarded["metadata"] = json!({"resourceVersion": version});
         let own = self.own_merge_body(kind);
@@ -370,17 +454,33 @@ impl Dice {
             self.one(&[
                 json!({"spec": {"size": null, "disks": {"d1": null}, "tags": null}}),
                 json!({"status": {"phase": "p"}}),
+                json!({"spec": {"free": {"a": null, "l": [null, {"n": null, "m": 1}]}}}),
+                json!({"spec": {"parts": [{"id": "p", "n": null}]}}),
             ])
         } else {
-            self.one(&[json!({"data": {"k": null}}), json!({"immutable": true})])
+            self.one(&[
+                json!({"data": {"k": null}}),
+                json!({"immutable": true}),
+                json!({"data": [null, 1], "spec": null}),
+                json!({"metadata": {"labels": {"k": [null]}}}),
+            ])
         }
     }
 
     fn strategic_body(&mut self, kind: &str, name: &str) -> Value {
-        let data = self.data();
+        let content = self.content(kind);
         let version = self.version(kind, name);
         self.one(&[
-            json!({"data": data}),
+            content.clone(),
+            content,
+            json!({"spec": {"containers": [{"name": "c", "image": "j", "env": [{"name": "C", "value": "3"}]}]}}),
+            json!({"spec": {"containers": [{"image": "j"}]}}),
+            json!({"secrets": [{"name": "t"}, {"$patch": "delete", "name": "s"}]}),
+            json!({"secrets": [{"$patch": "replace"}, {"name": "u"}]}),
+            json!({"metadata": {"$patch": "odd"}}),
+            json!({"metadata": {"labels": {"k": 1}}}),
+            json!({"metadata": {"labels": "x"}}),
+            json!({"metadata": {"$setElementOrder/finalizers": ["example.io/g", "example.io/f"]}}),
             json!({"data": {"k": null, "z": "1"}}),
             json!({"data": null}),
             json!({"data": {"$patch": "replace", "n": "1"}}),
@@ -399,7 +499,22 @@ impl Dice {
 
     fn json_patch(&mut self, kind: &str, name: &str) -> Value {
         let version = self.version(kind, name);
-        let own = if kind == "w" {
+        let content = self.content(kind);
+        let own = if kind != "w" && kind != "cm" {
+            content
+                .as_object()
+                .unwrap()
+                .iter()
+                .flat_map(|(key, value)| {
+                    ["add", "replace"]
+                        .map(|op| json!({"op": op, "path": format!("/{key}"), "value": value}))
+                })
+                .chain([
+                    json!({"op": "remove", "path": "/spec/odd"}),
+                    json!({"op": "add", "path": "/odd", "value": 1}),
+                ])
+                .collect()
+        } else if kind == "w" {
             vec![
                 json!({"op": "add", "path": "/spec/size", "value": 5}),
                 json!({"op": "replace", "path": "/spec/size", "value": 6}),
@@ -413,6 +528,12 @@ impl Dice {
                 json!({"op": "move", "from": "/spec/tags", "path": "/spec/free"}),
                 json!({"op": "add", "path": "/spec/parts", "value": [{"id": "p", "n": 3}]}),
                 json!({"op": "add", "path": "/spec/size", "value": "six"}),
+                json!({"op": "copy", "from": "/spec/nothing", "path": "/spec/free"}),
+                json!({"op": "replace", "path": "/spec/nothing", "value": 1}),
+                json!({"op": "add", "path": "/spec/tags/-1", "value": "w"}),
+                json!({"op": "odd", "path": "/spec"}),
+                json!({"op": "add", "path": 5, "value": 1}),
+                json!({"op": "add", "path": "/spec/size", "value": 4, "odd": 1}),
             ]
         } else {
             vec![
@@ -449,6 +570,7 @@ impl Dice {
     }
 
     fn status(&mut self, kind: &str, name: &str) -> Step {
+        let kind = if kind == "x" { "x" } else { "w" };
         let path = format!("{}/status", one(kind, name));
         let status = self.one(&[
             json!({"phase": "p1"}),
@@ -472,12 +594,10 @@ impl Dice {
                 step("PATCH", &path, JSON_PATCH, body.to_string())
             }
             2 => {
-                // What does not fit the schema is refused in other words.
-                let status = self.one(&[json!({"phase": "p1"}), json!({"count": 3})]);
                 let who = self.one(&["m1", "m3"]);
                 let force = self.one(&["", "&force=true"]);
-                let body = json!({"apiVersion": format!("{GROUP}/v1"), "kind": "Widget",
-                    "metadata": {"name": name}, "status": status});
+                let body = json!({"apiVersion": kinds::kind(kind).api_version, "kind": "Widget",
+                    "metadata": {"name": name, "labels": {"s": "1"}}, "status": status});
                 let path = format!("{path}?fieldManager={who}{force}");
                 step("PATCH", &path, APPLY, body.to_string())
             }
@@ -612,12 +732,8 @@ fn step(method: &'static str, path: &str, media: &'static str, body: String) -> 
     }
 }
 
-fn all(kind: &str) -> String {
-    if kind == "w" {
-        format!("/apis/{GROUP}/v1/namespaces/NS/widgets")
-    } else {
-        "/api/v1/namespaces/NS/configmaps".to_owned()
-    }
+fn all(key: &str) -> &'static str {
+    kind(key).path
 }
 
 fn one(kind: &str, name: &str) -> String {
