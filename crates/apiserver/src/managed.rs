@@ -212,20 +212,20 @@ impl Entry {
         })
     }
 
-    fn write(&self) -> Value {
+    fn write(self) -> Value {
         let mut value = json!({
             "operation": if self.apply { "Apply" } else { "Update" },
             "apiVersion": self.api_version,
             "fieldsType": "FieldsV1",
-            "fieldsV1": self.fields.to_json(),
+            "fieldsV1": self.fields.into_json(),
         });
         for (key, text) in [
-            ("manager", Some(&self.manager)),
-            ("time", self.time.as_ref()),
-            ("subresource", Some(&self.subresource)),
+            ("manager", Some(self.manager)),
+            ("time", self.time),
+            ("subresource", Some(self.subresource)),
         ] {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
-                value[key] = Value::from(text.as_str());
+                value[key] = Value::String(text);
             }
         }
         value
@@ -292,7 +292,7 @@ fn write(object: &mut Value, mut entries: Vec<Entry>) {
             .then_with(|| a.api_version.cmp(&b.api_version))
             .then_with(|| a.subresource.cmp(&b.subresource))
     });
-    let value = (!entries.is_empty()).then(|| entries.iter().map(Entry::write).collect());
+    let value = (!entries.is_empty()).then(|| entries.into_iter().map(Entry::write).collect());
     meta::set(object, "managedFields", value);
 }
 

@@ -49,6 +49,29 @@ impl Set {
         at.member = true;
     }
 
+    /// Adds the place that this node is at.
+    pub(crate) fn mark(&mut self) {
+        self.member = true;
+    }
+
+    /// Takes out the place that this node is at.
+    pub(crate) fn unmark(&mut self) {
+        self.member = false;
+    }
+
+    /// Adds a set below a step.
+    pub(crate) fn put(&mut self, step: &str, below: Self) {
+        if below.is_empty() {
+            return;
+        }
+        match self.below.get_mut(step) {
+            Some(mine) => mine.union(&below),
+            None => {
+                self.below.insert(step.to_owned(), below);
+            }
+        }
+    }
+
     /// The node of one step, if there is any.
     pub(crate) fn at(&self, step: &str) -> Option<&Self> {
         self.below.get(step)
@@ -171,13 +194,14 @@ impl Set {
         }
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// As `fieldsV1` has it.
+    pub(crate) fn into_json(self) -> Value {
         let mut map = Map::new();
         if self.member && !self.below.is_empty() {
             map.insert(".".to_owned(), json!({}));
         }
-        for (step, below) in &self.below {
-            map.insert(step.clone(), below.to_json());
+        for (step, below) in self.below {
+            map.insert(step, below.into_json());
         }
         Value::Object(map)
     }
@@ -245,7 +269,7 @@ mod tests {
         let json =
             json!({"f:spec": {".": {}, "f:parts": {"k:{\"id\":\"x\"}": {".": {}, "f:n": {}}}}});
         let set = read(&json);
-        assert_eq!(set.to_json(), json);
+        assert_eq!(set.clone().into_json(), json);
         assert_eq!(
             set.paths(),
             [".spec", ".spec.parts[id=\"x\"]", ".spec.parts[id=\"x\"].n"]
@@ -264,15 +288,15 @@ mod tests {
     fn sets_can_be_joined_and_cut() {
         let mut a = read(&json!({"f:a": {}, "f:b": {"f:c": {}}}));
         let b = read(&json!({"f:b": {"f:c": {}, "f:d": {}}}));
-        assert_eq!(a.intersection(&b).to_json(), json!({"f:b": {"f:c": {}}}));
+        assert_eq!(a.intersection(&b).into_json(), json!({"f:b": {"f:c": {}}}));
         a.subtract(&b);
-        assert_eq!(a.to_json(), json!({"f:a": {}}));
+        assert_eq!(a.clone().into_json(), json!({"f:a": {}}));
         a.union(&b);
         assert_eq!(
-            a.to_json(),
+            a.clone().into_json(),
             json!({"f:a": {}, "f:b": {"f:c": {}, "f:d": {}}})
         );
         a.subtract_all_below(&Set::of(&[&["b"]]));
-        assert_eq!(a.to_json(), json!({"f:a": {}}));
+        assert_eq!(a.clone().into_json(), json!({"f:a": {}}));
     }
 }

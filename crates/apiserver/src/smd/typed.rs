@@ -344,48 +344,53 @@ impl Comparison {
 
 /// Compares two values of one type.
 pub(crate) fn compare(ty: Ty<'_>, old: &Value, new: &Value) -> Comparison {
-    let mut walk = Compare {
-        path: Vec::new(),
-        found: Comparison::default(),
+    let mut found = compare_values(ty, Some(old), Some(new));
+    // The whole object is never a member.
+    for set in [&mut found.added, &mut found.modified, &mut found.removed] {
+        set.unmark();
+    }
+    found
+}
+
+/// The walk of [`compare`]; the paths it finds start at the value itself.
+fn compare_values(ty: Ty<'_>, old: Option<&Value>, new: Option<&Value>) -> Comparison {
+    let mut found = Comparison::default();
+    if old == new {
+        return found;
+    }
+    let atom = ty.atom();
+    let (left, right) = (atom.form(old), atom.form(new));
+    let leaf = if new.is_none() {
+        found.form(left.0, &atom, old, new)
+    } else if old.is_none() || left == right {
+        found.form(right.0, &atom, old, new)
+    } else {
+        found.form(left.0, &atom, old, new);
+        found.form(right.0, &atom, old, new)
     };
-    walk.values(ty, Some(old), Some(new));
-    walk.found
+    if !leaf {
+        match (old, new) {
+            (None, _) => found.added.mark(),
+            (_, None) => found.removed.mark(),
+            _ => {}
+        }
+    }
+    found
 }
 
-struct Compare {
-    path: Vec<String>,
-    found: Comparison,
-}
-
-impl Compare {
-    fn values(&mut self, ty: Ty<'_>, old: Option<&Value>, new: Option<&Value>) {
-        if old == new {
-            return;
-        }
-        let atom = ty.atom();
-        let (left, right) = (atom.form(old), atom.form(new));
-        let leaf = if new.is_none() {
-            self.form(left.0, &atom, old, new)
-        } else if old.is_none() || left == right {
-            self.form(right.0, &atom, old, new)
-        } else {
-            self.form(left.0, &atom, old, new);
-            self.form(right.0, &atom, old, new)
-        };
-        if !leaf {
-            match (old, new) {
-                (None, _) => self.found.added.insert(&self.path),
-                (_, None) => self.found.removed.insert(&self.path),
-                _ => {}
-            }
-        }
+impl Comparison {
+    /// Puts what was found below a step in its place.
+    fn below(&mut self, step: String, found: Self) {
+        self.added.put(&step, found.added);
+        self.modified.put(&step, found.modified);
+        self.removed.put(&step, found.removed);
     }
 
     fn leaf(&mut self, old: Option<&Value>, new: Option<&Value>) -> bool {
         match (old, new) {
-            (None, _) => self.found.added.insert(&self.path),
-            (_, None) => self.found.removed.insert(&self.path),
-            (old, new) if old != new => self.found.modified.insert(&self.path),
+            (None, _) => self.added.mark(),
+            (_, None) => self.removed.mark(),
+            (old, new) if old != new => self.modified.mark(),
             _ => {}
         }
         true
@@ -446,9 +451,7 @@ impl Compare {
         if old == new {
             return;
         }
-        self.path.push(format!("f:{key}"));
-        self.values(map.below(key), old, new);
-        self.path.pop();
+        self.below(format!("f:{key}"), compare_values(map.below(key), old, new));
     }
 
     fn items(&mut self, list: &List<'_>, old: Option<&Vec<Value>>, new: Option<&Vec<Value>>) {
@@ -469,31 +472,34 @@ impl Compare {
         for step in steps {
             let one = left.get(step).map(Vec::as_slice).unwrap_or_default();
             let two = right.get(step).map(Vec::as_slice).unwrap_or_default();
-            self.path.push(step.clone());
-            match (one, two) {
+            let found = match (one, two) {
                 (&[] | &[_], &[] | &[_]) => {
-                    self.values(list.item, one.first().copied(), two.first().copied());
+                    compare_values(list.item, one.first().copied(), two.first().copied())
                 }
                 // Items that share a key are compared as a whole.
                 (&[_, _, ..], &[_, _, ..]) => {
+                    let mut found = Self::default();
                     if one != two {
-                        self.found.modified.insert(&self.path);
+                        found.modified.mark();
                     }
+                    found
                 }
                 (&[_, _, ..], rest) => {
-                    if let Some(item) = rest.first() {
-                        self.values(list.item, None, Some(item));
-                    }
-                    self.found.removed.insert(&self.path);
+                    let mut found = rest.first().map_or_else(Self::default, |item| {
+                        compare_values(list.item, None, Some(item))
+                    });
+                    found.removed.mark();
+                    found
                 }
                 (rest, _) => {
-                    if let Some(item) = rest.first() {
-                        self.values(list.item, Some(item), None);
-                    }
-                    self.found.added.insert(&self.path);
+                    let mut found = rest.first().map_or_else(Self::default, |item| {
+                        compare_values(list.item, Some(item), None)
+                    });
+                    found.added.mark();
+                    found
                 }
-            }
-            self.path.pop();
+            };
+            self.below(step.clone(), found);
         }
     }
 }

@@ -73,11 +73,13 @@ pub(super) async fn create_object(
         request.name = meta::name(&object).to_owned();
     }
     let object = mutate(&call.server, &mut request, object).await?;
+    if !generated {
+        return try_create(call, target, object, &mut request, dry_run, fresh).await;
+    }
     for attempt in 1.. {
         match try_create(call, target, object.clone(), &mut request, dry_run, fresh).await {
-            Err(failure)
-                if generated && failure.reason() == "AlreadyExists" && attempt < NAME_ATTEMPTS => {}
-            Err(failure) if generated && failure.reason() == "AlreadyExists" => {
+            Err(failure) if failure.reason() == "AlreadyExists" && attempt < NAME_ATTEMPTS => {}
+            Err(failure) if failure.reason() == "AlreadyExists" => {
                 return Err(Failure::generated_name_exists(
                     &resource.group,
                     &resource.plural,
