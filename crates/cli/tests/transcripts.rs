@@ -246,3 +246,62 @@ fn text_for_people_fits_in_80_columns() {
         assert!(too_long.is_empty(), "{name}: {too_long:?}");
     }
 }
+
+#[test]
+fn charts_are_the_same_bytes_every_time_and_say_what_they_show() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    for (chart, args) in [
+        ("probability", &["odds", "--disks", "302"][..]),
+        (
+            "probability",
+            &["odds", "--probability", "1e-9", "--bits", "32"],
+        ),
+        ("probability", &["odds", "--disks", "1e18"]),
+        ("probability", &["odds", "--disks", "0"]),
+        ("groups", &["odds", "--disks", "3000"]),
+        ("groups", &["odds", "--disks", "1"]),
+        (
+            "timeline",
+            &["odds", "--disks", "600", "--guard-from", "300"],
+        ),
+        ("timeline", &["odds", "--disks", "0"]),
+        ("timeline", &["odds", "--disks", "70000", "--batch", "1"]),
+    ] {
+        let draw = |name: &str| {
+            let file = folder.path().join(name);
+            let path = file.to_str().expect("temporary folders have plain names");
+            let plot = ["--plot", path, "--chart", chart, "--quiet"];
+            fixname(&[args, &plot].concat())
+                .assert()
+                .code(0)
+                .stderr_eq("");
+            std::fs::read_to_string(file).expect("it was written")
+        };
+        let svg = draw("one.svg");
+        assert_eq!(svg, draw("two.svg"), "{args:?}");
+        for part in [
+            "<svg ",
+            "role=\"img\"",
+            "<title id=",
+            "<desc id=",
+            "</svg>\n",
+        ] {
+            assert_eq!(svg.matches(part).count(), 1, "{args:?}: {part}");
+        }
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{args:?}");
+        if args[2] == "3000" {
+            snapbox::assert_data_eq!(&svg, transcript("odds-groups.svg"));
+        }
+    }
+    for args in [
+        &["odds", "--probability", "0.5", "--chart", "timeline"][..],
+        &["odds", "--disks", "1e7", "--chart", "timeline"],
+    ] {
+        let plot = folder.path().join("none.svg");
+        let path = plot.to_str().expect("temporary folders have plain names");
+        fixname(&[args, &["--plot", path]].concat())
+            .assert()
+            .code(2);
+        assert!(!plot.exists());
+    }
+}

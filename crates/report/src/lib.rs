@@ -4,7 +4,7 @@
 //!
 //! Map of the code: [`detect`] has the table and the wide table of a diagnosis,
 //! [`data`] JSON and YAML of anything, [`kb`] the script's text, [`replay`] what
-//! scenarios showed, and [`text`]
+//! scenarios showed, [`plot`] draws, and [`text`]
 //! what all human output is made of (columns, wrapping, safe words).
 //!
 //! Text for people may hold colours as ANSI sequences; who prints it to
@@ -13,5 +13,6 @@
 pub mod data;
 pub mod detect;
 pub mod kb;
+pub mod plot;
 pub mod replay;
 pub mod text;

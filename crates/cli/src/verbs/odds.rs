@@ -1,5 +1,7 @@
 //! `fixname odds`: how likely a collision is, exactly.
 
+mod plot;
+
 use std::fmt::Write as _;
 use std::str::FromStr;
 
@@ -12,6 +14,7 @@ use serde::Serialize;
 use super::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use plot::Question;
 
 /// The most disks that can be asked about.
 const MOST_DISKS: u128 = 1_000_000_000_000_000_000;
@@ -26,7 +29,9 @@ const MOST_DISKS: u128 = 1_000_000_000_000_000_000;
 Examples:
   fixname odds --disks 302
   fixname odds --disks 1e6 --bits 32 -o json
-  fixname odds --probability 0.5          (how many disks until then)")]
+  fixname odds --probability 0.5          (how many disks until then)
+  fixname odds --disks 302 --plot odds.svg
+  fixname odds --disks 600 --plot growth.svg --chart timeline --guard-from 300")]
 pub(crate) struct Args {
     /// Disks in the cluster, up to 10^18; 1_000_000, 1e6 and 10^6 are understood.
     #[arg(
@@ -55,6 +60,8 @@ pub(crate) struct Args {
         env = "FIXNAME_OUTPUT"
     )]
     output: Format,
+    #[command(flatten)]
+    plot: plot::Args,
 }
 
 /// A number of disks as people write it.
@@ -145,6 +152,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
                 .iter()
                 .map(|(scheme, bits)| odds(*disks, *scheme, *bits));
             let odds = odds.collect::<Result<Vec<_>, Failure>>()?;
+            plot::draw(&args.plot, &Question::Disks(*disks), &schemes, output)?;
             print(args, output, odds, table)?;
         }
         (None, Some(target)) => {
@@ -152,6 +160,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
                 .iter()
                 .map(|(scheme, bits)| inverse(target, *scheme, *bits));
             let inverse = inverse.collect::<Result<Vec<_>, Failure>>()?;
+            plot::draw(&args.plot, &Question::Probability(target), &schemes, output)?;
             print(args, output, inverse, inverse_table)?;
         }
         (None, None) => unreachable!("clap requires one of the two"),

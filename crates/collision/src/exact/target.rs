@@ -37,6 +37,16 @@ pub enum TargetError {
 }
 
 impl Target {
+    /// The logarithm to base 10, as near as a double is; negative infinity for 0.
+    #[must_use]
+    pub fn log10(&self) -> f64 {
+        let digits = self.numerator.to_string();
+        // A double holds 17 digits; the rest only counts by its length.
+        let (head, rest) = digits.split_at(digits.len().min(17));
+        let head: f64 = head.parse().expect("digits are a number");
+        head.log10() + rest.len() as f64 - f64::from(self.decimals)
+    }
+
     pub(super) fn denominator(&self) -> BigUint {
         BigUint::from(10_u32).pow(self.decimals)
     }
@@ -126,6 +136,17 @@ impl fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_has_a_logarithm_however_small_it_is() {
+        for (text, log10) in [("1", 0.0), ("0.5", 0.5_f64.log10()), ("1e-400", -400.0)] {
+            let target: Target = text.parse().unwrap();
+            assert!((target.log10() - log10).abs() < 1e-12, "{text}");
+        }
+        assert_eq!("0".parse::<Target>().unwrap().log10(), f64::NEG_INFINITY);
+        let long: Target = format!("0.{}", "3".repeat(100)).parse().unwrap();
+        assert!((long.log10() - (1.0_f64 / 3.0).log10()).abs() < 1e-15);
+    }
 
     #[test]
     fn a_target_is_the_fraction_as_written() {
