@@ -65,19 +65,20 @@ async fn it_answers_and_leaves_nothing_behind() {
 /// data folder that it printed, as soon as its control plane runs.
 fn run_apart(test: &str) -> (std::process::Child, PathBuf) {
     use std::io::{BufRead, BufReader};
-    let mut child = std::process::Command::new(std::env::current_exe().expect("a test has a program"))
-        .args([
-            test,
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ])
-        .env("FIXNAME_LIFECYCLE_CHILD", "1")
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("the program starts");
+    let mut child =
+        std::process::Command::new(std::env::current_exe().expect("a test has a program"))
+            .args([
+                test,
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env("FIXNAME_LIFECYCLE_CHILD", "1")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is a pipe")).lines();
     let folder = lines
         .find_map(|line| Some(PathBuf::from(line.ok()?.split_once("folder: ")?.1)))

@@ -380,10 +380,10 @@ fn compare_values(ty: Ty<'_>, old: Option<&Value>, new: Option<&Value>) -> Compa
 
 impl Comparison {
     /// Puts what was found below a step in its place.
-    fn below(&mut self, step: String, found: Self) {
-        self.added.put(&step, found.added);
-        self.modified.put(&step, found.modified);
-        self.removed.put(&step, found.removed);
+    fn below(&mut self, step: &str, found: Self) {
+        self.added.put(step, found.added);
+        self.modified.put(step, found.modified);
+        self.removed.put(step, found.removed);
     }
 
     fn leaf(&mut self, old: Option<&Value>, new: Option<&Value>) -> bool {
@@ -451,7 +451,10 @@ impl Comparison {
         if old == new {
             return;
         }
-        self.below(format!("f:{key}"), compare_values(map.below(key), old, new));
+        self.below(
+            &format!("f:{key}"),
+            compare_values(map.below(key), old, new),
+        );
     }
 
     fn items(&mut self, list: &List<'_>, old: Option<&Vec<Value>>, new: Option<&Vec<Value>>) {
@@ -499,7 +502,7 @@ impl Comparison {
                     found
                 }
             };
-            self.below(step.clone(), found);
+            self.below(step, found);
         }
     }
 }
