@@ -232,7 +232,7 @@ pub fn timeline(ways: &[(String, Vec<(u128, f64)>)], marks: &[(u128, String)]) -
         });
     let ends = ways.iter().filter_map(|(name, points)| {
         let (n, p) = points.last()?;
-        Some(format!(" {name}: {:.4} with {n} disks.", p))
+        Some(format!(" {name}: {p:.4} with {n} disks."))
     });
     Chart {
         title: "A growing cluster, with and without the prefix guard".to_owned(),
