@@ -73,6 +73,10 @@ fn named(name: &str, mut rest: Value) -> Value {
     rest
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json! at the place of the call"
+)]
 fn image(spec: Value) -> Value {
     let mut image = json!({"metadata": {"name": "parrot"}, "spec": {"minNumberOfCopies": 1}});
     for (key, value) in spec.as_object().expect("a spec is a map") {
@@ -85,6 +89,10 @@ fn new_image(version: &'static str, spec: Value) -> Case {
     case(version, "backingimages", Value::Null, image(spec))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json! at the place of the call"
+)]
 fn clone(parameters: Value) -> Value {
     json!({"sourceType": "clone", "sourceParameters": parameters})
 }
@@ -261,6 +269,10 @@ fn an_image_is_checked_for_its_secret_its_engine_its_name_and_its_checksum() {
     assert_eq!(filled.allowed()["spec"]["minNumberOfCopies"], 2);
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "json! at the place of the call"
+)]
 fn node(spec: Value) -> Value {
     let mut node = named(
         "node-1",

@@ -336,7 +336,7 @@ mod tests {
                     let words = serde_json::to_string(words).unwrap();
                     assert!(text.contains(&format!("\"enum\":{words}")), "{place}");
                 }
-                let has_nvme = text.contains("nvme");
+                let has_nvme = text.contains(r#""nvme""#);
                 assert_eq!(has_nvme, *kind == Kind::Node && release == "v1.12.1");
             }
         }

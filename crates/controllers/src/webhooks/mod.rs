@@ -2,8 +2,8 @@
 //! in an object, and what the validating one refuses, version by version.
 //!
 //! Map of the code. [`Webhooks`] is the door: it knows which operations each
-//! release registers, and hands a request to the rules of its kind ([`image`],
-//! [`manager`], [`node`], [`replica`], [`setting`]). [`Rules`] holds what differs
+//! release registers, and hands a request to the rules of its kind (`image`,
+//! `manager`, `node`, `replica`, `setting`). [`Rules`] holds what differs
 //! between releases, as data. [`Cluster`] is what the rules see of other objects;
 //! [`Webhooks::needs`] says which of them. `go` and `url` say things as Go does,
 //! for the texts are part of the behaviour.
