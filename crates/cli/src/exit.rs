@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage,
     /// The environment could not be made or reached.
     Environment,
+    /// It took longer than allowed.
+    Timeout,
     /// Nothing ran.
     NothingRan,
     /// Ctrl-C, as a shell counts it.
@@ -26,6 +28,7 @@ impl Exit {
             Self::Finding => 1,
             Self::Usage => 2,
             Self::Environment => 3,
+            Self::Timeout => 4,
             Self::NothingRan => 5,
             Self::Interrupted => 130,
         }

@@ -7,6 +7,7 @@
 mod exit;
 mod interrupt;
 mod output;
+mod reports;
 mod verbs;
 mod whole_file;
 

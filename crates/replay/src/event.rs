@@ -1,5 +1,9 @@
 //! What a suite reports while it runs, and what is left of it. Terminal, JSON and
 //! every other report are made from these and nothing else.
+//!
+//! A run that fails says so in its [`RunResult`]; whatever else goes wrong (a file
+//! that cannot be read, an API server that goes away, something left behind, a
+//! report that cannot be written) is a [`Trouble`] of the suite, and fails it too.
 
 use std::time::Duration;
 
@@ -14,6 +18,9 @@ pub struct RunResult {
     pub name: String,
     /// The scenario's title.
     pub title: String,
+    /// The file it was read from, as it was given; `None` if it was not read from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// The version it began with.
     #[serde(serialize_with = "as_text")]
     pub longhorn: LonghornVersion,
@@ -125,12 +132,57 @@ pub struct Manager {
 pub struct Failure {
     /// The step, or the phase outside the steps.
     pub step: String,
+    /// The line of the step in the scenario's file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// What was expected, in a sentence.
     pub expected: String,
     /// What was found instead, point by point.
     pub found: Vec<String>,
     /// The last log lines of the manager before that.
     pub log: Vec<String>,
+}
+
+/// Something that went wrong outside of any run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// While doing what.
+    pub phase: Phase,
+    /// What went wrong, in words.
+    pub message: String,
+}
+
+/// What a suite was doing when something went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading scenarios: one is wrong, or none is left to play.
+    Input,
+    /// Making or reaching the API server.
+    Environment,
+    /// Removing what was made.
+    CleanUp,
+    /// Writing a report.
+    Report,
+    /// Playing, for longer than allowed.
+    Timeout,
+    /// Playing, until somebody pressed Ctrl-C.
+    Interrupted,
+}
+
+impl Phase {
+    /// Its word in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Environment => "environment",
+            Self::CleanUp => "clean-up",
+            Self::Report => "report",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// Counts over a suite.

@@ -21,7 +21,7 @@ pub mod suite;
 mod webhooks;
 
 pub use backend::{Backend, BackendError};
-pub use event::{Failure, Outcome, RunResult, StepResult, Totals};
+pub use event::{Failure, Outcome, Phase, RunResult, StepResult, Totals, Trouble};
 pub use load::{LoadError, load};
 pub use scenario::Scenario;
-pub use suite::{Suite, SuiteOptions, SuiteResult};
+pub use suite::{Shard, Suite, SuiteOptions, SuiteResult};

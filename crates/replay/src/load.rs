@@ -95,7 +95,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn read(file: &Path) -> Result<Scenario, String> {
     let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
-    parse(&text)
+    let mut scenario = parse(&text)?;
+    scenario.file = Some(shown(file));
+    Ok(scenario)
 }
 
 /// Parses one scenario.

@@ -44,6 +44,7 @@ pub(crate) async fn run(
     let mut result = RunResult {
         name: scenario.name.clone(),
         title: scenario.title.clone(),
+        file: scenario.file.clone(),
         longhorn: options.longhorn.clone(),
         result: Verdict::Failed,
         duration: Duration::ZERO,
@@ -97,6 +98,7 @@ impl<'a> Player<'a> {
     ) -> Result<Self, Failure> {
         let broken = |found: String| Failure {
             step: "set-up".to_owned(),
+            line: None,
             expected: "a cluster as the scenario describes it".to_owned(),
             found: vec![found],
             log: Vec::new(),
@@ -201,7 +203,7 @@ impl<'a> Player<'a> {
             ));
         }
         let result = StepResult {
-            name: step.name.clone(),
+            name: step.name.text.clone(),
             longhorn: self.longhorn.clone(),
             outcomes,
         };
@@ -288,6 +290,7 @@ impl<'a> Player<'a> {
             .collect();
         (!trouble.is_empty()).then(|| Failure {
             step: "the whole run".to_owned(),
+            line: None,
             expected: "caches that follow the API server".to_owned(),
             found: trouble,
             log: Vec::new(),
@@ -313,6 +316,7 @@ impl<'a> Player<'a> {
         let tail = lines.len().saturating_sub(LOG_TAIL);
         Failure {
             step: format!("{} (Longhorn {})", step.name, self.longhorn),
+            line: step.name.line,
             expected: expected.to_owned(),
             found,
             log: lines[tail..].to_vec(),

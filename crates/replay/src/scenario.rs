@@ -7,6 +7,7 @@ use std::str::FromStr;
 use fixname_naming::{LonghornVersion, resolve};
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 /// One scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Scenario {
     pub cluster: Cluster,
     /// What happens, in order.
     pub steps: Vec<Step>,
+    /// The file it was read from, as it was given; in no file itself.
+    #[serde(skip)]
+    pub file: Option<String>,
 }
 
 /// How often to repeat a scenario with other seeds.
@@ -84,7 +88,7 @@ fn one() -> i64 {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Step {
     /// A sentence.
-    pub name: String,
+    pub name: Located,
     /// What is done, in order; nothing in the first step, which starts the manager.
     #[serde(default, rename = "do")]
     pub actions: Vec<Action>,
@@ -177,6 +181,32 @@ pub struct Stuck {
 pub struct Settled {
     /// The image.
     pub image: String,
+}
+
+/// A text, and where it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The text.
+    pub text: String,
+    /// Its line, from 1; `None` if it was not read from YAML.
+    pub line: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for Located {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<String>::deserialize(deserializer)?;
+        let line = spanned.referenced.line();
+        Ok(Self {
+            text: spanned.value,
+            line: (line > 0).then_some(line),
+        })
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// `node/disk`.

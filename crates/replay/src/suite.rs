@@ -1,14 +1,19 @@
 //! Runs many scenarios, on as many threads as asked for, and reports the runs in
 //! a fixed order, whichever ends first.
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use fixname_naming::Scheme;
 
 use crate::backend::{Backend, BackendError};
-use crate::event::{Failure, RunResult, Totals, Verdict};
+use crate::event::{Failure, Phase, RunResult, Totals, Trouble, Verdict};
 use crate::expect::wins;
 use crate::run::RunOptions;
 use crate::scenario::Scenario;
@@ -18,12 +23,65 @@ use crate::scenario::Scenario;
 pub struct SuiteOptions {
     /// The first seed; repeats count up from it.
     pub seed: u64,
+    /// Seeds for each scenario and version, instead of the number in its file.
+    pub repeat: Option<u64>,
+    /// The part of the suite to run.
+    pub shard: Shard,
     /// Runs at a time; 0 counts as 1.
     pub parallel: usize,
     /// Gives the models of all versions this name function instead of their own.
     pub name_scheme: Option<Scheme>,
     /// Starts nothing new after the first failure.
     pub fail_fast: bool,
+}
+
+impl Default for SuiteOptions {
+    /// Everything once, from seed 1, one run at a time.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            repeat: None,
+            shard: Shard::default(),
+            parallel: 1,
+            name_scheme: None,
+            fail_fast: false,
+        }
+    }
+}
+
+/// One of several equal parts of a suite, written `2/5`. All repeats of a scenario
+/// under a version are in one part, so that they can be judged together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: usize,
+    of: usize,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { index: 1, of: 1 }
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.split_once('/');
+        let parsed = numbers.and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match parsed {
+            Some((index, of)) if 1 <= index && index <= of => Ok(Self { index, of }),
+            _ => Err(format!(
+                "a part is written i/n with i from 1 to n, such as 2/5; found {text:?}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 /// A suite of scenarios.
@@ -33,15 +91,34 @@ pub struct Suite<'a> {
 }
 
 /// What became of a suite.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SuiteResult {
-    /// Every run, in order. After `fail_fast` or an interruption, some are missing.
+    /// Every run, in order. After `fail_fast`, trouble or an interruption, some are missing.
     pub runs: Vec<RunResult>,
     /// Runs that were planned.
     pub planned: usize,
+    /// What went wrong outside of the runs. A suite with trouble has failed.
+    pub troubles: Vec<Trouble>,
+    /// What the runs did not show, though a scenario asks for it.
+    pub not_judged: Vec<String>,
 }
 
 impl SuiteResult {
+    /// A suite of which nothing ran.
+    pub fn of_trouble(phase: Phase, message: impl Into<String>) -> Self {
+        let mut result = Self::default();
+        result.add_trouble(phase, message);
+        result
+    }
+
+    /// Something else went wrong.
+    pub fn add_trouble(&mut self, phase: Phase, message: impl Into<String>) {
+        self.troubles.push(Trouble {
+            phase,
+            message: message.into(),
+        });
+    }
+
     /// Counts.
     pub fn totals(&self) -> Totals {
         let failed = self
@@ -54,6 +131,17 @@ impl SuiteResult {
             failed,
         }
     }
+
+    /// Runs that were planned and did not happen.
+    pub fn not_run(&self) -> usize {
+        self.planned.saturating_sub(self.runs.len())
+    }
+
+    /// Whether everything planned ran and passed, and nothing else went wrong.
+    pub fn passed(&self) -> bool {
+        let Totals { passed, failed } = self.totals();
+        failed == 0 && passed > 0 && self.not_run() == 0 && self.troubles.is_empty()
+    }
 }
 
 impl<'a> Suite<'a> {
@@ -62,91 +150,103 @@ impl<'a> Suite<'a> {
         Self { scenarios, options }
     }
 
+    /// The runs, in the order in which they are reported.
     fn plan(&self) -> Vec<(&'a Scenario, RunOptions)> {
+        let Shard { index, of } = self.options.shard;
+        let groups = self
+            .scenarios
+            .iter()
+            .flat_map(|scenario| scenario.longhorn.iter().map(move |v| (scenario, v)));
         let mut plan = Vec::new();
-        for scenario in self.scenarios {
-            for version in &scenario.longhorn {
-                for repeat in 0..scenario.repeat.seeds {
-                    plan.push((
-                        scenario,
-                        RunOptions {
-                            longhorn: version.0.clone(),
-                            seed: self.options.seed.wrapping_add(repeat),
-                            name_scheme: self.options.name_scheme,
-                        },
-                    ));
-                }
+        for (scenario, version) in groups.skip(index - 1).step_by(of) {
+            for repeat in 0..self.seeds(scenario) {
+                plan.push((
+                    scenario,
+                    RunOptions {
+                        longhorn: version.0.clone(),
+                        seed: self.options.seed.wrapping_add(repeat),
+                        name_scheme: self.options.name_scheme,
+                    },
+                ));
             }
         }
         plan
     }
 
+    fn seeds(&self, scenario: &Scenario) -> u64 {
+        self.options.repeat.unwrap_or(scenario.repeat.seeds)
+    }
+
+    /// Whether so few repeats run that chance alone could keep a disk from winning.
+    fn too_few_repeats(&self, scenario: &Scenario) -> bool {
+        scenario.repeat.every_contested_disk_wins && self.seeds(scenario) < scenario.repeat.seeds
+    }
+
     /// Runs everything; `report` gets each run as soon as all before it are done.
-    ///
-    /// # Errors
-    ///
-    /// [`BackendError`] if the API server could not be made; what had run until
-    /// then is lost, for no verdict could be trusted.
+    /// A run that cannot be made, and something left behind, are trouble in the result.
     pub fn run(
         &self,
         backend: &dyn Backend,
         cancelled: &(dyn Fn() -> bool + Sync),
         report: &mut dyn FnMut(&RunResult),
-    ) -> Result<SuiteResult, BackendError> {
+    ) -> SuiteResult {
         let plan = self.plan();
-        let next = AtomicUsize::new(0);
-        let stop = std::sync::atomic::AtomicBool::new(false);
+        let mut result = SuiteResult {
+            planned: plan.len(),
+            not_judged: self
+                .scenarios
+                .iter()
+                .filter(|s| self.too_few_repeats(s))
+                .map(|s| {
+                    format!(
+                        "{}: that every contested disk wins at times takes {} seeds",
+                        s.name, s.repeat.seeds
+                    )
+                })
+                .collect(),
+            ..SuiteResult::default()
+        };
+        if plan.is_empty() {
+            let part = self.options.shard;
+            result.add_trouble(Phase::Input, format!("part {part} has no run in it"));
+        }
         let (done, results) = mpsc::channel();
+        let queue = Queue {
+            plan: &plan,
+            next: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            fail_fast: self.options.fail_fast,
+        };
         let mut finished: BTreeMap<usize, RunResult> = BTreeMap::new();
-        let mut runs = Vec::new();
         std::thread::scope(|scope| {
             for _ in 0..self.options.parallel.clamp(1, plan.len().max(1)) {
-                let (done, plan, next, stop) = (done.clone(), &plan, &next, &stop);
-                scope.spawn(move || {
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some((scenario, options)) = plan.get(index) else {
-                            break;
-                        };
-                        if stop.load(Ordering::Relaxed) || cancelled() {
-                            break;
-                        }
-                        let result = backend.run(scenario, options, cancelled);
-                        // An interrupted run has shown nothing, either way.
-                        if cancelled() && result.is_ok() {
-                            break;
-                        }
-                        let failed = !matches!(&result, Ok(r) if r.result == Verdict::Passed);
-                        if result.is_err() || (failed && self.options.fail_fast) {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                        if done.send((index, result)).is_err() {
-                            break;
-                        }
-                    }
-                });
+                let (done, queue) = (done.clone(), &queue);
+                scope.spawn(move || queue.work(backend, cancelled, &done));
             }
             drop(done);
-            for (index, result) in results {
-                finished.insert(index, result?);
-                while let Some(run) = finished.remove(&runs.len()) {
-                    let run = self.judge_repeats(run, &runs);
+            for (index, outcome) in results {
+                match outcome {
+                    Ok(run) => {
+                        finished.insert(index, run);
+                    }
+                    Err(error) => result.add_trouble(Phase::Environment, error.message),
+                }
+                while let Some(run) = finished.remove(&result.runs.len()) {
+                    let run = self.judge_repeats(run, &result.runs);
                     report(&run);
-                    runs.push(run);
+                    result.runs.push(run);
                 }
             }
-            Ok(())
-        })
-        .and_then(|()| backend.finish())?;
+        });
         // What ended out of order before an early stop still counts.
         for run in finished.into_values() {
             report(&run);
-            runs.push(run);
+            result.runs.push(run);
         }
-        Ok(SuiteResult {
-            runs,
-            planned: plan.len(),
-        })
+        if let Err(error) = backend.finish() {
+            result.add_trouble(Phase::CleanUp, error.message);
+        }
+        result
     }
 
     /// The last repeat of a scenario under a version also answers for what all
@@ -155,7 +255,8 @@ impl<'a> Suite<'a> {
         let Some(scenario) = self.scenarios.iter().find(|s| s.name == run.name) else {
             return run;
         };
-        let last_seed = self.options.seed.wrapping_add(scenario.repeat.seeds - 1);
+        let seeds = self.seeds(scenario);
+        let is_last = run.seed == self.options.seed.wrapping_add(seeds - 1);
         let ends_stuck =
             scenario
                 .steps
@@ -165,7 +266,11 @@ impl<'a> Suite<'a> {
                     let mut stuck = step.expect.iter().filter(|e| e.stuck.is_some());
                     stuck.any(|e| e.on.includes(&played.longhorn))
                 });
-        if !scenario.repeat.every_contested_disk_wins || run.seed != last_seed || !ends_stuck {
+        if !scenario.repeat.every_contested_disk_wins
+            || self.too_few_repeats(scenario)
+            || !is_last
+            || !ends_stuck
+        {
             return run;
         }
         let same = |r: &&RunResult| r.name == run.name && r.longhorn == run.longhorn;
@@ -185,10 +290,8 @@ impl<'a> Suite<'a> {
             run.result = Verdict::Failed;
             run.failures.push(Failure {
                 step: "all repeats together".to_owned(),
-                expected: format!(
-                    "each contested disk to win in at least one of {} seeds",
-                    scenario.repeat.seeds
-                ),
+                line: None,
+                expected: format!("each contested disk to win in at least one of {seeds} seeds"),
                 found: vec![if wins.is_empty() {
                     "no run ended with a winner".to_owned()
                 } else {
@@ -198,5 +301,89 @@ impl<'a> Suite<'a> {
             });
         }
         run
+    }
+}
+
+/// The runs that are still to be made.
+struct Queue<'q> {
+    plan: &'q [(&'q Scenario, RunOptions)],
+    next: AtomicUsize,
+    stop: AtomicBool,
+    fail_fast: bool,
+}
+
+impl Queue<'_> {
+    /// What one thread does: one run after the other.
+    fn work(
+        &self,
+        backend: &dyn Backend,
+        cancelled: &(dyn Fn() -> bool + Sync),
+        done: &mpsc::Sender<(usize, Result<RunResult, BackendError>)>,
+    ) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some((scenario, options)) = self.plan.get(index) else {
+                break;
+            };
+            if self.stop.load(Ordering::Relaxed) || cancelled() {
+                break;
+            }
+            let played = catch_unwind(AssertUnwindSafe(|| {
+                backend.run(scenario, options, cancelled)
+            }));
+            let outcome = played.unwrap_or_else(|panic| Ok(panicked(scenario, options, &*panic)));
+            // An interrupted run has shown nothing, either way.
+            if cancelled() && outcome.is_ok() {
+                break;
+            }
+            let failed = !matches!(&outcome, Ok(run) if run.result == Verdict::Passed);
+            if outcome.is_err() || (failed && self.fail_fast) {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            if done.send((index, outcome)).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// A defect of this program must not take the other runs' results with it.
+fn panicked(scenario: &Scenario, options: &RunOptions, panic: &(dyn Any + Send)) -> RunResult {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    RunResult {
+        name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        file: scenario.file.clone(),
+        longhorn: options.longhorn.clone(),
+        result: Verdict::Failed,
+        duration: Duration::ZERO,
+        model_time: Duration::ZERO,
+        seed: options.seed,
+        steps: Vec::new(),
+        failures: vec![Failure {
+            step: "the whole run".to_owned(),
+            line: None,
+            expected: "the run to come to an end".to_owned(),
+            found: vec![format!(
+                "this program panicked, which is a defect of it: {}",
+                text.unwrap_or("without a text")
+            )],
+            log: Vec::new(),
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_written_i_of_n() {
+        assert_eq!("2/5".parse(), Ok(Shard { index: 2, of: 5 }));
+        for wrong in ["", "0/2", "3/2", "1/0", "1", "a/b", "-1/2", "1/2/3"] {
+            let error = wrong.parse::<Shard>().unwrap_err();
+            assert!(error.contains(&format!("{wrong:?}")), "{error}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! itself: every function returns the whole text.
 //!
 //! Map of the code: [`detect`] has the table and the wide table of a diagnosis,
-//! [`data`] JSON and YAML of anything, [`kb`] the script's text, [`replay`] what
+//! [`data`] JSON and YAML of anything, [`kb`] the script's text, [`suite`] what
 //! scenarios showed, [`plot`] draws, and [`text`]
 //! what all human output is made of (columns, wrapping, safe words).
 //!
@@ -14,5 +14,5 @@ pub mod data;
 pub mod detect;
 pub mod kb;
 pub mod plot;
-pub mod replay;
+pub mod suite;
 pub mod text;

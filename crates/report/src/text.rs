@@ -37,6 +37,11 @@ pub fn clean(word: &str) -> String {
         .collect()
 }
 
+/// A number with its noun.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The word cut to so many characters, with `…` for the rest.
 pub fn shortened(word: &str, most: usize) -> String {
     let word = clean(word);

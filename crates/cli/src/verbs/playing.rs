@@ -29,10 +29,15 @@ pub(super) struct Playing {
 impl Playing {
     /// How many at a time, in virtual time or against a real API server.
     pub(super) fn threads(&self, is_virtual: bool) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let default = || if is_virtual { processors() } else { 4 };
-        self.parallel.unwrap_or_else(default)
+        threads(self.parallel, is_virtual)
     }
+}
+
+/// As many as asked for; if nothing was, all processors in virtual time, and four
+/// against a real API server, which has work of its own.
+pub(super) fn threads(asked: Option<usize>, is_virtual: bool) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.unwrap_or_else(|| if is_virtual { processors() } else { 4 })
 }
 
 /// Output formats.

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use fixname_naming::{LonghornVersion, Scheme};
 use fixname_replay::backend::{ContextBackend, ControlPlaneBackend, EmbeddedBackend};
-use fixname_replay::{Backend, LoadError, Scenario, Suite, SuiteOptions, load};
-use fixname_report::data;
-use fixname_report::replay::{Detail, ReplayHead, ReplayJson, ReplayText};
+use fixname_replay::{
+    Backend, BackendError, LoadError, Phase, Scenario, Shard, Suite, SuiteOptions, SuiteResult,
+    load,
+};
+use fixname_report::suite::{Detail, Document, SuiteHead, SuiteText};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::{Output, finish};
-use crate::verbs::playing::{Format, Playing, no_environment};
+use crate::reports::{Kind, Reports, Wanted};
+use crate::verbs::playing::threads;
 
 /// Play scenarios of Longhorn clusters on a Kubernetes API server.
 ///
@@ -24,12 +27,14 @@ use crate::verbs::playing::{Format, Playing, no_environment};
 /// time. Stuck and settled are each proved over at least two resyncs.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 all as expected, 1 a scenario failed, 2 a scenario file is wrong,
-3 the API server could not be made or reached, 5 nothing ran, 130 interrupted.
+Exit codes: 0 all as expected, 1 a scenario failed or something was left behind,
+2 a scenario file is wrong, 3 the API server could not be made or reached,
+4 --timeout, 5 nothing ran, 130 interrupted. Every report says so too.
 
 Examples:
   fixname replay scenarios
   fixname replay scenarios --select two-disks-one-prefix --longhorn v1.9.1 -v
+  fixname replay scenarios --report junit=junit.xml --report html=report.html
   fixname replay scenarios --backend control-plane      (etcd and kube-apiserver)
   fixname replay scenarios --backend context --context kind-test")]
 pub(crate) struct Args {
@@ -48,7 +53,7 @@ pub(crate) struct Args {
     /// On a real API server, model seconds that pass in one second.
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = scale, env = "FIXNAME_TIME_SCALE")]
     time_scale: f64,
-    /// Only the scenarios of these names.
+    /// Only the scenarios of these names; * stands for any letters.
     #[arg(
         long,
         value_name = "NAME",
@@ -67,6 +72,18 @@ pub(crate) struct Args {
     /// Where all random choices come from; the same seed gives the same run.
     #[arg(long, value_name = "N", default_value_t = 1, env = "FIXNAME_SEED")]
     seed: u64,
+    /// Seeds for each scenario and version, instead of the number in its file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), env = "FIXNAME_REPEAT")]
+    repeat: Option<u64>,
+    /// Only a part of the suite, such as 2/5; all parts together are the whole.
+    #[arg(long, value_name = "I/N", default_value_t, env = "FIXNAME_SHARD")]
+    shard: Shard,
+    /// How many at a time; as many as there are processors if not given, four on a real API server.
+    #[arg(long, value_name = "N", env = "FIXNAME_PARALLEL")]
+    parallel: Option<usize>,
+    /// Seconds after which nothing new is started, and what is under way is given up.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_TIMEOUT")]
+    timeout: Option<u64>,
     /// Start nothing new after the first failure.
     #[arg(long, env = "FIXNAME_FAIL_FAST")]
     fail_fast: bool,
@@ -74,8 +91,57 @@ pub(crate) struct Args {
     /// own (truncated, sha256, sha224, uuid-8, …); expectations stay.
     #[arg(long, value_name = "SCHEME", env = "FIXNAME_NAME_SCHEME")]
     name_scheme: Option<Scheme>,
-    #[command(flatten)]
-    playing: Playing,
+    /// Everything, not only what went wrong.
+    #[arg(short, long, env = "FIXNAME_VERBOSE")]
+    verbose: bool,
+    /// What to print: text for people, or a document for programs.
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        env = "FIXNAME_OUTPUT"
+    )]
+    output: Format,
+    /// Also write a document to a file; may be given several times.
+    /// Kinds: json, jsonl, junit, html, sarif, github.
+    #[arg(long, value_name = "KIND=FILE")]
+    report: Vec<Wanted>,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, while it runs.
+    Text,
+    /// One JSON object.
+    Json,
+    /// The events of the suite, one JSON object a line.
+    Jsonl,
+    /// JUnit's XML.
+    Junit,
+    /// A page.
+    Html,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    Github,
+}
+
+impl Format {
+    /// The document to print at the end, if it is not text.
+    fn document(self) -> Option<Document> {
+        let kind = match self {
+            Self::Text => return None,
+            Self::Json => Kind::Json,
+            Self::Jsonl => Kind::Jsonl,
+            Self::Junit => Kind::Junit,
+            Self::Html => Kind::Html,
+            Self::Sarif => Kind::Sarif,
+            Self::Github => Kind::Github,
+        };
+        Some(kind.into())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -88,6 +154,21 @@ enum Where {
     Context,
 }
 
+impl Where {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::ControlPlane => "control-plane",
+            Self::Context => "context",
+        }
+    }
+
+    /// Whether time is real there.
+    fn is_real(self) -> bool {
+        self != Self::Embedded
+    }
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
@@ -96,98 +177,177 @@ fn scale(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
-    let scenarios = selected(args, output)?;
-    let backend: Box<dyn Backend> = match args.backend {
-        Where::Embedded => Box::new(EmbeddedBackend),
-        Where::ControlPlane => {
-            Box::new(ControlPlaneBackend::start(args.time_scale).map_err(no_environment)?)
+    let reports = Reports::open(&args.report)?;
+    let mut head = SuiteHead {
+        backend: args.backend.name(),
+        time_scale: args.backend.is_real().then_some(args.time_scale),
+        seed: args.seed,
+        scenarios: 0,
+        name_scheme: args.name_scheme.as_ref().map(|s| s.id().into_owned()),
+    };
+    // Whatever keeps the suite from being played is in the reports as well.
+    let refuse = |mut result: SuiteResult, head: &SuiteHead, reports: Reports, failure| {
+        reports.write(head, &mut result);
+        if let Some(document) = args.output.document() {
+            output.data(&document.render(head, &result))?;
         }
-        Where::Context => {
-            let (file, context) = (args.kubeconfig.clone(), args.context.clone());
-            let connected = ContextBackend::connect(file, context, args.time_scale);
-            Box::new(connected.map_err(no_environment)?)
+        Err(failure)
+    };
+    let scenarios = match selected(args) {
+        Ok(scenarios) => scenarios,
+        Err(Refused { problems, failure }) => {
+            output.problems(&problems);
+            let mut result = SuiteResult::default();
+            for problem in &problems {
+                result.add_trouble(Phase::Input, problem);
+            }
+            if let (true, Failure::Told { message, .. }) = (problems.is_empty(), &failure) {
+                result.add_trouble(Phase::Input, message);
+            }
+            return refuse(result, &head, reports, failure);
         }
     };
-    let head = ReplayHead {
-        backend: backend.name(),
-        time_scale: backend.time_scale(),
-        seed: args.seed,
-        scenarios: scenarios.len(),
-        name_scheme: args.name_scheme.as_ref().map(|s| s.id().into_owned()),
+    head.scenarios = scenarios.len();
+    let backend = match backend(args) {
+        Ok(backend) => backend,
+        Err(error) => {
+            let result = SuiteResult::of_trouble(Phase::Environment, &error.message);
+            let failure = Failure::Told {
+                exit: Exit::Environment,
+                message: error.message,
+                next: Some("--backend embedded needs nothing else".to_owned()),
+            };
+            return refuse(result, &head, reports, failure);
+        }
     };
     let suite = Suite::new(
         &scenarios,
         SuiteOptions {
             seed: args.seed,
-            parallel: args.playing.threads(backend.time_scale().is_none()),
+            repeat: args.repeat,
+            shard: args.shard,
+            parallel: threads(args.parallel, !args.backend.is_real()),
             name_scheme: args.name_scheme,
             fail_fast: args.fail_fast,
         },
     );
     interrupt::watch();
-    let interrupted = interrupt::interrupted;
     let began = Instant::now();
+    let limit = args.timeout.map(Duration::from_secs);
+    let overdue = || limit.is_some_and(|limit| began.elapsed() >= limit);
+    let stop = || interrupt::interrupted() || overdue();
 
-    let result = if args.playing.output == Format::Json {
-        let result = suite
-            .run(&*backend, &interrupted, &mut |_| {})
-            .map_err(no_environment)?;
-        output.data(&data::json(&ReplayJson::new(&head, &result)))?;
-        result
-    } else {
-        let detail = match (output.is_quiet(), args.playing.verbose) {
-            (true, _) => Detail::Quiet,
-            (false, true) => Detail::Verbose,
-            (false, false) => Detail::Normal,
-        };
-        let mut text = finish(ReplayText::begin(output.stream(), detail, &head))?;
-        // A reader that has seen enough ends the output, not the runs' clean-up.
-        let mut written = Ok(());
-        let mut report = |run: &_| {
-            if written.is_ok() {
-                written = text.run(run);
-            }
-        };
-        let result = suite
-            .run(&*backend, &interrupted, &mut report)
-            .map_err(no_environment)?;
-        finish(written)?;
-        finish(text.finish(&result, began.elapsed()))?;
-        result
+    let detail = match (output.is_quiet(), args.verbose) {
+        (true, _) => Detail::Quiet,
+        (false, true) => Detail::Verbose,
+        (false, false) => Detail::Normal,
     };
+    let document = args.output.document();
+    let mut text = match document {
+        None => Some(SuiteText::begin(output.stream(), detail, &head)),
+        Some(_) => None,
+    };
+    // A reader that has seen enough ends the output, not the runs or the verdict.
+    let mut written = Ok(());
+    let mut result = suite.run(&*backend, &stop, &mut |run| {
+        if let (Ok(()), Some(Ok(text))) = (&written, &mut text) {
+            written = text.run(run);
+        }
+    });
     drop(backend);
-    Ok(if interrupted() {
+    if interrupt::interrupted() {
+        result.add_trouble(Phase::Interrupted, "somebody pressed Ctrl-C");
+    } else if result.not_run() > 0 && overdue() {
+        let seconds = args.timeout.unwrap_or_default();
+        result.add_trouble(Phase::Timeout, format!("not done after {seconds} s"));
+    }
+    reports.write(&head, &mut result);
+    let printed = match (document, text) {
+        (Some(document), _) => output.data(&document.render(&head, &result)),
+        (None, Some(text)) => finish(
+            text.and_then(|text| written.and_then(|()| text.finish(&result, began.elapsed()))),
+        ),
+        (None, None) => Ok(()),
+    };
+    match printed {
+        Ok(()) | Err(Failure::PipeClosed) => Ok(verdict(&result)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// How to end. A failed run counts before what kept others from running: who
+/// tries again after an environment failed must not lose a regression.
+fn verdict(result: &SuiteResult) -> Exit {
+    let has = |phase| result.troubles.iter().any(|t| t.phase == phase);
+    if has(Phase::Interrupted) {
         Exit::Interrupted
-    } else if result.runs.is_empty() {
-        Exit::NothingRan
     } else if result.totals().failed > 0 {
         Exit::Finding
-    } else {
+    } else if has(Phase::Environment) {
+        Exit::Environment
+    } else if has(Phase::Timeout) {
+        Exit::Timeout
+    } else if result.planned == 0 {
+        Exit::NothingRan
+    } else if result.passed() {
         Exit::Ok
+    } else {
+        // Something is left behind, or a report is not written.
+        Exit::Finding
+    }
+}
+
+fn backend(args: &Args) -> Result<Box<dyn Backend>, BackendError> {
+    Ok(match args.backend {
+        Where::Embedded => Box::new(EmbeddedBackend),
+        Where::ControlPlane => Box::new(ControlPlaneBackend::start(args.time_scale)?),
+        Where::Context => Box::new(ContextBackend::connect(
+            args.kubeconfig.clone(),
+            args.context.clone(),
+            args.time_scale,
+        )?),
     })
 }
 
+/// Why nothing is played: problems of files, each with its place, and the failure.
+struct Refused {
+    problems: Vec<String>,
+    failure: Failure,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            problems: Vec::new(),
+            failure,
+        }
+    }
+}
+
 /// The scenarios asked for, under the versions asked for.
-fn selected(args: &Args, output: &Output) -> Result<Vec<Scenario>, Failure> {
+fn selected(args: &Args) -> Result<Vec<Scenario>, Refused> {
     let mut scenarios = load(&args.paths).map_err(|LoadError(problems)| {
-        output.problems(&problems);
-        Failure::usage(
+        let failure = Failure::usage(
             match problems.len() {
                 1 => "the scenarios have a problem".to_owned(),
                 n => format!("the scenarios have {n} problems"),
             },
             "mend the files named above; nothing was played",
-        )
+        );
+        Refused { problems, failure }
     })?;
-    let known: BTreeSet<String> = scenarios.iter().map(|s| s.name.clone()).collect();
-    if let Some(name) = args.select.iter().find(|name| !known.contains(*name)) {
-        let names: Vec<_> = known.into_iter().collect();
-        return Err(Failure::usage(
-            format!("there is no scenario {name:?}"),
-            format!("choose from {}", names.join(", ")),
-        ));
+    for pattern in &args.select {
+        if !scenarios.iter().any(|s| matches(pattern, &s.name)) {
+            let names: BTreeSet<_> = scenarios.iter().map(|s| s.name.as_str()).collect();
+            let names: Vec<_> = names.into_iter().collect();
+            return Err(Failure::usage(
+                format!("there is no scenario {pattern:?}"),
+                format!("choose from {}", names.join(", ")),
+            )
+            .into());
+        }
     }
-    scenarios.retain(|s| args.select.is_empty() || args.select.contains(&s.name));
+    scenarios.retain(|s| args.select.is_empty() || args.select.iter().any(|p| matches(p, &s.name)));
     if !args.longhorn.is_empty() {
         for scenario in &mut scenarios {
             scenario.longhorn.retain(|v| args.longhorn.contains(&v.0));
@@ -199,7 +359,40 @@ fn selected(args: &Args, output: &Output) -> Result<Vec<Scenario>, Failure> {
             exit: Exit::NothingRan,
             message: "no scenario is played under these versions".to_owned(),
             next: Some("fixname replay PATH without --longhorn plays all of them".to_owned()),
-        });
+        }
+        .into());
     }
     Ok(scenarios)
+}
+
+/// Whether a name fits a pattern, in which `*` stands for any letters.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter(|&i| rest.is_char_boundary(i))
+                .any(|i| matches(after, &rest[i..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_letters() {
+        for (pattern, name, fits) in [
+            ("same-node", "same-node", true),
+            ("same", "same-node", false),
+            ("upgrade-*", "upgrade-to-v1.9.2", true),
+            ("*-v1.*", "upgrade-to-v1.9.2", true),
+            ("*", "", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
 }

@@ -72,6 +72,7 @@ pub(super) async fn run_in(
         result.result = Verdict::Failed;
         result.failures.push(Failure {
             step: "clean-up".to_owned(),
+            line: None,
             expected: format!("namespace {namespace} to be removed"),
             found: vec![error],
             log: Vec::new(),

@@ -1,35 +1,17 @@
-//! What a replay shows: a line a run, every failure in full, and at the end the
-//! story of the collision for somebody who has never heard of it; or JSON.
+//! The text of a suite while it runs: a line a scenario and version, every failure
+//! in full, and at the end the story of the collision for somebody who has never
+//! heard of it.
 //!
 //! Lines are kept within 80 columns where the names in them allow it.
 
 use std::io::{self, Write};
 
 use fixname_replay::event::{Manager, Verdict};
-use fixname_replay::{Failure, Outcome, RunResult, SuiteResult, Totals};
-use serde::Serialize;
+use fixname_replay::{Failure, Outcome, RunResult, SuiteResult};
 
-mod story;
-
-use story::{count, last_outcome, place};
-
-/// Where and how a suite was run, for the report's head.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReplayHead {
-    /// The backend's name on the command line.
-    pub backend: &'static str,
-    /// Model seconds in a real one; `None` for virtual time.
-    pub time_scale: Option<f64>,
-    /// The first seed.
-    pub seed: u64,
-    /// How many scenarios.
-    #[serde(skip)]
-    pub scenarios: usize,
-    /// The name function given to all models instead of their own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name_scheme: Option<String>,
-}
+use super::story::{self, last_outcome, place};
+use super::{SuiteHead, failure_lines, totals_line};
+use crate::text::count;
 
 /// How much the text says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,21 +25,22 @@ pub enum Detail {
 }
 
 /// Writes the text report while the suite runs.
-pub struct ReplayText<W> {
+pub struct SuiteText<W> {
     out: W,
+    head: SuiteHead,
     detail: Detail,
     /// Repeats of the scenario and version that is being collected.
     group: Vec<RunResult>,
     scenario: String,
 }
 
-impl<W: Write> ReplayText<W> {
+impl<W: Write> SuiteText<W> {
     /// Begins a report with its head.
     ///
     /// # Errors
     ///
     /// What writing failed with.
-    pub fn begin(mut out: W, detail: Detail, head: &ReplayHead) -> io::Result<Self> {
+    pub fn begin(mut out: W, detail: Detail, head: &SuiteHead) -> io::Result<Self> {
         if detail > Detail::Quiet {
             let time = match head.time_scale {
                 None => "in virtual time".to_owned(),
@@ -79,6 +62,7 @@ impl<W: Write> ReplayText<W> {
         }
         Ok(Self {
             out,
+            head: head.clone(),
             detail,
             group: Vec::new(),
             scenario: String::new(),
@@ -110,16 +94,13 @@ impl<W: Write> ReplayText<W> {
             self.out.write_all(story::story(&result.runs).as_bytes())?;
             writeln!(self.out)?;
         }
-        let Totals { passed, failed } = result.totals();
-        let missing = result.planned - result.runs.len();
-        write!(
-            self.out,
-            "{}: {passed} passed, {failed} failed",
-            count(result.runs.len(), "run")
-        )?;
-        if missing > 0 {
-            write!(self.out, ", {missing} not run")?;
+        for trouble in &result.troubles {
+            writeln!(self.out, "{}: {}", trouble.phase.as_str(), trouble.message)?;
         }
+        for missing in &result.not_judged {
+            writeln!(self.out, "not judged: {missing}")?;
+        }
+        write!(self.out, "{}", totals_line(result))?;
         writeln!(self.out, " in {:.1} s", wall.as_secs_f64())?;
         self.out.flush()
     }
@@ -142,31 +123,22 @@ impl<W: Write> ReplayText<W> {
         }
         if self.detail == Detail::Verbose {
             for run in &group {
-                writeln!(
-                    self.out,
-                    "    seed {}, {} model seconds",
-                    run.seed,
-                    run.model_time.as_secs()
-                )?;
-                for step in &run.steps {
-                    writeln!(self.out, "      {} ({})", step.name, step.longhorn)?;
-                    for outcome in &step.outcomes {
-                        details(&mut self.out, outcome, "        ")?;
-                    }
+                for line in steps(run).lines() {
+                    writeln!(self.out, "    {line}")?;
                 }
             }
         }
         for run in &group {
             for failure in &run.failures {
-                write_failure(&mut self.out, run, failure)?;
+                write_failure(&mut self.out, &self.head, run, failure)?;
             }
         }
         Ok(())
     }
 }
 
-/// One line on all repeats of a scenario under a version.
-fn summary(group: &[RunResult]) -> String {
+/// One line on all repeats of a scenario under a version, of which there is at least one.
+pub(super) fn summary(group: &[RunResult]) -> String {
     let failed = group.iter().filter(|r| r.result == Verdict::Failed).count();
     if failed > 0 {
         return format!("failed   {failed} of {}", count(group.len(), "seed"));
@@ -232,7 +204,32 @@ fn has_been_stuck(step: &fixname_replay::StepResult) -> bool {
         .any(|o| matches!(o, Outcome::Stuck { .. }))
 }
 
-fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<()> {
+/// A word on all repeats of a scenario under a version, if they passed.
+pub(super) fn state(group: &[RunResult]) -> &'static str {
+    match group.iter().filter_map(last_outcome).next_back() {
+        Some(Outcome::Stuck { .. }) => "stuck",
+        Some(Outcome::Settled { .. }) => "settled",
+        None => "passed",
+    }
+}
+
+/// What was seen in each step of a run.
+pub(super) fn steps(run: &RunResult) -> String {
+    let mut lines = vec![format!(
+        "seed {}, {} model seconds",
+        run.seed,
+        run.model_time.as_secs()
+    )];
+    for step in &run.steps {
+        lines.push(format!("  {} ({})", step.name, step.longhorn));
+        for outcome in &step.outcomes {
+            lines.extend(details(outcome).into_iter().map(|l| format!("    {l}")));
+        }
+    }
+    lines.join("\n")
+}
+
+fn details(outcome: &Outcome) -> Vec<String> {
     match outcome {
         Outcome::Stuck {
             image,
@@ -244,89 +241,47 @@ fn details(out: &mut impl Write, outcome: &Outcome, indent: &str) -> io::Result<
             frozen,
             ..
         } => {
-            writeln!(out, "{indent}image {image} is stuck over {manager_name}")?;
-            writeln!(out, "{indent}  has it:  {}  {}", place(winner), winner.uuid)?;
-            for loser in losers {
-                writeln!(out, "{indent}  waits:   {}  {}", place(loser), loser.uuid)?;
-            }
-            for disk in bystanders {
-                writeln!(out, "{indent}  shut out: {}  {}", place(disk), disk.uuid)?;
-            }
-            writeln!(
-                out,
-                "{indent}  attempts at each resync: {attempts:?}; status frozen for {} s",
+            let row = |what: &str, disk| format!("  {what:<8} {}  {}", place(disk), disk.uuid);
+            let mut lines = vec![format!("image {image} is stuck over {manager_name}")];
+            lines.push(row("has it:", winner));
+            lines.extend(losers.iter().map(|disk| row("waits:", disk)));
+            lines.extend(bystanders.iter().map(|disk| row("shut out:", disk)));
+            lines.push(format!(
+                "  attempts at each resync: {attempts:?}; status frozen for {} s",
                 frozen.as_secs()
-            )
+            ));
+            lines
         }
         Outcome::Settled {
             image,
             managers,
             after,
         } => {
-            writeln!(
-                out,
-                "{indent}image {image} has settled after {} s",
-                after.as_secs()
-            )?;
-            for Manager { name, disk } in managers {
-                writeln!(out, "{indent}  {}  {name}", place(disk))?;
-            }
-            Ok(())
+            let after = after.as_secs();
+            let mut lines = vec![format!("image {image} has settled after {after} s")];
+            lines.extend(
+                managers
+                    .iter()
+                    .map(|Manager { name, disk }| format!("  {}  {name}", place(disk))),
+            );
+            lines
         }
     }
 }
 
-fn write_failure(out: &mut impl Write, run: &RunResult, failure: &Failure) -> io::Result<()> {
+fn write_failure(
+    out: &mut impl Write,
+    head: &SuiteHead,
+    run: &RunResult,
+    failure: &Failure,
+) -> io::Result<()> {
     writeln!(
         out,
         "\n  FAILED {} under {}, seed {}",
         run.name, run.longhorn, run.seed
     )?;
-    writeln!(out, "    step:     {}", failure.step)?;
-    writeln!(out, "    expected: {}", failure.expected)?;
-    for (i, found) in failure.found.iter().enumerate() {
-        writeln!(
-            out,
-            "    {} {found}",
-            if i == 0 { "found:   " } else { "         " }
-        )?;
-    }
-    writeln!(
-        out,
-        "    again:    fixname replay PATH --select {} --longhorn {} --seed {}",
-        run.name, run.longhorn, run.seed
-    )?;
-    if !failure.log.is_empty() {
-        writeln!(out, "    the manager's last lines (model time):")?;
-        for line in &failure.log {
-            writeln!(out, "      {line}")?;
-        }
+    for line in failure_lines(head, run, failure) {
+        writeln!(out, "    {line}")?;
     }
     writeln!(out)
-}
-
-/// The JSON report.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ReplayJson<'a> {
-    format_version: u32,
-    #[serde(flatten)]
-    head: &'a ReplayHead,
-    scenarios: &'a [RunResult],
-    totals: Totals,
-    /// Runs that were planned and did not happen.
-    not_run: usize,
-}
-
-impl<'a> ReplayJson<'a> {
-    /// The report of a suite.
-    pub fn new(head: &'a ReplayHead, result: &'a SuiteResult) -> Self {
-        Self {
-            format_version: 1,
-            head,
-            scenarios: &result.runs,
-            totals: result.totals(),
-            not_run: result.planned - result.runs.len(),
-        }
-    }
 }

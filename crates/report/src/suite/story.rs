@@ -135,8 +135,3 @@ pub(super) fn place(disk: &Disk) -> String {
 fn list<'d>(disks: impl IntoIterator<Item = &'d Disk>) -> String {
     disks.into_iter().map(place).collect::<Vec<_>>().join(", ")
 }
-
-/// A number with its noun.
-pub(super) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
