@@ -101,6 +101,16 @@ pub enum Outcome {
         #[serde(rename = "afterSeconds", serialize_with = "as_seconds")]
         after: Duration,
     },
+    /// Something single was as expected.
+    Seen {
+        /// What, in words.
+        what: String,
+        /// How many fitted at the last look.
+        count: usize,
+        /// Model seconds until it was shown.
+        #[serde(rename = "afterSeconds", serialize_with = "as_seconds")]
+        after: Duration,
+    },
 }
 
 /// A disk.

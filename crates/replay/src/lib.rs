@@ -1,6 +1,7 @@
 //! Scenarios of Longhorn clusters, replayed against a Kubernetes API server.
 //!
-//! Map of the code. [`scenario`] is the file format, [`mod@load`] reads and checks
+//! Map of the code. [`scenario`] is the file format, [`seen`] what it can expect of
+//! single things, [`mod@load`] reads and checks
 //! it. [`run`](mod@run) plays one scenario under one version with one seed:
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
@@ -9,15 +10,20 @@
 //!
 //! A green answer is meant to be believed: what cannot be checked fails.
 
+mod act;
 pub mod backend;
 pub mod cluster;
 pub mod conform;
 pub mod event;
 pub mod expect;
+mod kinds;
 pub mod load;
+mod partial;
 pub mod run;
 pub mod scenario;
+pub mod seen;
 pub mod suite;
+mod template;
 mod webhooks;
 
 pub use backend::{Backend, BackendError};

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 
 use fixname_naming::{LonghornVersion, upgrade_path};
 
-use crate::scenario::{Action, DiskPath, Expectation, Scenario};
+use crate::act;
+use crate::expect::{PATIENCE, TWO_RESYNCS};
+use crate::kinds;
+use crate::scenario::{Action, BackendName, DiskPath, Expectation, Scenario, Subject};
+use crate::seen::{Rule, Span, Time};
+use crate::template::{self, Instance};
 
 /// Why scenarios could not be loaded. All problems of all files are collected.
 #[derive(Debug, thiserror::Error)]
@@ -34,25 +39,31 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     let mut scenarios = Vec::new();
     let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
     for file in files {
-        let scenario = match read(&file) {
-            Ok(scenario) => scenario,
-            Err(error) => {
-                problems.push(format!("{}: {error}", shown(&file)));
+        let found = match read(&file) {
+            Ok(found) => found,
+            Err(errors) => {
+                problems.extend(errors.iter().map(|e| format!("{}: {e}", shown(&file))));
                 continue;
             }
         };
-        for problem in check(&scenario) {
-            problems.push(format!("{}: {problem}", shown(&file)));
+        for scenario in found {
+            for problem in check(&scenario) {
+                let problem = format!("{}: {problem}", shown(&file));
+                // Variants of one file mostly have the same mistakes.
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            if let Some(other) = names.insert(scenario.name.clone(), file.clone()) {
+                problems.push(format!(
+                    "{}: the name {:?} is taken by {}",
+                    shown(&file),
+                    scenario.name,
+                    shown(&other)
+                ));
+            }
+            scenarios.push(scenario);
         }
-        if let Some(other) = names.insert(scenario.name.clone(), file.clone()) {
-            problems.push(format!(
-                "{}: the name {:?} is taken by {}",
-                shown(&file),
-                scenario.name,
-                shown(&other)
-            ));
-        }
-        scenarios.push(scenario);
     }
     if problems.is_empty() {
         Ok(scenarios)
@@ -93,20 +104,44 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<Scenario, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
-    let mut scenario = parse(&text)?;
-    scenario.file = Some(shown(file));
-    Ok(scenario)
+fn read(file: &Path) -> Result<Vec<Scenario>, Vec<String>> {
+    let text = std::fs::read_to_string(file).map_err(|e| vec![e.to_string()])?;
+    let mut scenarios = parse(&text)?;
+    for scenario in &mut scenarios {
+        scenario.file = Some(shown(file));
+    }
+    Ok(scenarios)
 }
 
-/// Parses one scenario.
+/// Parses the text of one file: a scenario for each combination of its matrix.
 ///
 /// # Errors
 ///
-/// The parser's message, with line and column.
-pub fn parse(text: &str) -> Result<Scenario, String> {
-    serde_saphyr::from_str(text).map_err(|e| e.to_string())
+/// Every problem, with line and column.
+pub fn parse(text: &str) -> Result<Vec<Scenario>, Vec<String>> {
+    let mut scenarios = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
+    for Instance { variant, text } in template::instances(text)? {
+        match serde_saphyr::from_str::<Scenario>(&text) {
+            Ok(mut scenario) => {
+                if !variant.is_empty() {
+                    scenario.name = format!("{}[{variant}]", scenario.name);
+                }
+                scenarios.push(scenario);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if !problems.contains(&error) {
+                    problems.push(error);
+                }
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(scenarios)
+    } else {
+        Err(problems)
+    }
 }
 
 /// What is wrong with a scenario besides its form.
@@ -162,6 +197,42 @@ pub fn check(scenario: &Scenario) -> Vec<String> {
                     }
                     in_force = vec![to.0.clone()];
                 }
+                Action::Apply(object) => {
+                    if let Err(problem) = act::applied(object) {
+                        say(&place, problem);
+                    }
+                }
+                Action::Patch(patch) => {
+                    kind_is_served(patch.api_version.as_deref(), &patch.kind, &place, &mut say);
+                }
+                Action::Delete(object) => {
+                    kind_is_served(
+                        object.api_version.as_deref(),
+                        &object.kind,
+                        &place,
+                        &mut say,
+                    );
+                }
+                Action::Advance(0) => say(&place, "0 seconds change nothing".to_owned()),
+                Action::Fault(fault) => {
+                    if fault.nth == 0 || fault.times == 0 {
+                        say(&place, "a fault counts requests from 1".to_owned());
+                    }
+                    let only_embedded = Some([BackendName::Embedded].as_slice());
+                    if scenario.backends.as_deref() != only_embedded {
+                        say(
+                            &place,
+                            "only the embedded API server can be made to misbehave: declare `backends: [embedded]`".to_owned(),
+                        );
+                    }
+                }
+                Action::Restart if index == 0 => {
+                    say(
+                        &place,
+                        "no manager runs before the first step is done".to_owned(),
+                    );
+                }
+                Action::Restart | Action::Advance(_) => {}
             }
         }
         if step.expect.is_empty() {
@@ -203,7 +274,7 @@ pub fn check(scenario: &Scenario) -> Vec<String> {
                 .flat_map(|s| &s.actions)
                 .flat_map(|a| match a {
                     Action::Want(c) | Action::Drop(c) => c.disks.as_slice(),
-                    Action::Upgrade(_) => &[],
+                    _ => &[],
                 }),
         )
         .collect();
@@ -220,8 +291,12 @@ fn check_expectation(
     disk_exists: &mut dyn FnMut(&DiskPath) -> bool,
     say: &mut dyn FnMut(&str, String),
 ) {
-    let image = match (&expectation.stuck, &expectation.settled) {
-        (Some(stuck), None) => {
+    let subject = match expectation.subject() {
+        Ok(subject) => subject,
+        Err(problem) => return say(place, problem),
+    };
+    let image = match subject {
+        Subject::Stuck(stuck) => {
             if stuck.contested.len() < 2 {
                 say(
                     place,
@@ -244,16 +319,87 @@ fn check_expectation(
             }
             &stuck.image
         }
-        (None, Some(settled)) => &settled.image,
-        _ => {
-            say(
-                place,
-                "each expectation says either stuck or settled".to_owned(),
-            );
-            return;
-        }
+        Subject::Settled(settled) => &settled.image,
+        single => return check_single(single, expectation.span(), place, say),
     };
+    if expectation.span() != Span::default() {
+        say(
+            place,
+            "stuck and settled are proved over two resyncs, and take no time of their own"
+                .to_owned(),
+        );
+    }
     if !image_exists(image) {
         say(place, format!("there is no image {image:?}"));
+    }
+}
+
+fn kind_is_served(
+    api_version: Option<&str>,
+    kind: &str,
+    place: &str,
+    say: &mut dyn FnMut(&str, String),
+) {
+    if let Err(problem) = kinds::served(api_version, kind) {
+        say(place, problem);
+    }
+}
+
+/// Expectations that could not fail, or could not be met.
+fn check_single(subject: Subject<'_>, span: Span, place: &str, say: &mut dyn FnMut(&str, String)) {
+    let time = match span.time(PATIENCE) {
+        Ok(time) => time,
+        Err(problem) => return say(place, problem),
+    };
+    if let Time::Stuck(span) = time
+        && span < TWO_RESYNCS
+    {
+        say(
+            place,
+            format!(
+                "stuck is shown over two resyncs: stuckFor takes {} seconds or more",
+                TWO_RESYNCS.as_secs()
+            ),
+        );
+    }
+    match subject {
+        Subject::Objects(objects) => {
+            kind_is_served(objects.api_version.as_deref(), &objects.kind, place, say);
+            if objects.name.is_none() && objects.rule.is_none() {
+                say(
+                    place,
+                    "say how many objects must fit: match: any, all, none or {exactly: n}"
+                        .to_owned(),
+                );
+            }
+            if objects.name.is_some() && matches!(objects.rule, Some(Rule::Exactly(2..))) {
+                say(place, "a name has one object at most".to_owned());
+            }
+            let asks = objects.fields.is_some() || objects.cel.is_some();
+            if objects.rule == Some(Rule::All) && !asks {
+                say(
+                    place,
+                    "match: all without fields or cel asks nothing of them".to_owned(),
+                );
+            }
+        }
+        Subject::Log(lines) | Subject::Event(lines) => {
+            if lines.contains.is_none() && lines.matches.is_none() && lines.rule == Some(Rule::All)
+            {
+                say(place, "match: all asks nothing of the lines".to_owned());
+            }
+            let counts = matches!(lines.rule, Some(Rule::None | Rule::Exactly(_) | Rule::All));
+            if counts && !matches!(time, Time::Always(_)) {
+                say(
+                    place,
+                    "lines only become more: give alwaysFor, at whose end they are counted"
+                        .to_owned(),
+                );
+            }
+            if matches!(time, Time::Stuck(_)) {
+                say(place, "a log does not get stuck: use alwaysFor".to_owned());
+            }
+        }
+        Subject::Findings(_) | Subject::Stuck(_) | Subject::Settled(_) => {}
     }
 }

@@ -13,11 +13,12 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use crate::act;
 use crate::backend::Session;
 use crate::cluster::{self, objects};
 use crate::event::{Failure, Outcome, RunResult, StepResult, Verdict};
-use crate::expect::Observer;
-use crate::scenario::{Action, Copies, Expectation, Scenario, Step};
+use crate::expect::{Observer, PATIENCE, words};
+use crate::scenario::{Action, Copies, Expectation, Scenario, Step, Subject};
 
 /// How many log lines a failure shows.
 const LOG_TAIL: usize = 8;
@@ -64,6 +65,7 @@ pub(crate) async fn run(
                     break;
                 }
             }
+            result.failures.extend(player.faults_never_met());
             result.failures.extend(player.end().await);
         }
         Err(failure) => result.failures.push(failure),
@@ -86,6 +88,10 @@ struct Player<'a> {
     longhorn: LonghornVersion,
     process: Option<Process>,
     started: u64,
+    /// Requests that faults wait for, since the run began.
+    faults: u64,
+    /// Those among them that break watches, which is trouble that was asked for.
+    watch_faults: u64,
     _environment: Environment,
 }
 
@@ -111,7 +117,7 @@ impl<'a> Player<'a> {
             .map_err(|e| broken(e.to_string()))?
             .image;
         let sender = Sender {
-            client: session.client.clone(),
+            client: session.model_client(),
             namespace: session.namespace.clone(),
             trace: Trace::default(),
             clock: session.clock,
@@ -137,6 +143,8 @@ impl<'a> Player<'a> {
             longhorn: options.longhorn.clone(),
             process: None,
             started: 0,
+            faults: 0,
+            watch_faults: 0,
         })
     }
 
@@ -170,6 +178,7 @@ impl<'a> Player<'a> {
 
     async fn play(&mut self, step: &Step) -> (StepResult, Vec<Failure>) {
         let mut failures = Vec::new();
+        let from = self.sender.trace.len();
         for action in &step.actions {
             if let Err(found) = self.act(action).await {
                 failures.push(self.failure(
@@ -187,7 +196,7 @@ impl<'a> Player<'a> {
         let mut outcomes = Vec::new();
         if failures.is_empty() {
             for expectation in step.expect.iter().filter(|e| e.on.includes(&self.longhorn)) {
-                match self.check(expectation).await {
+                match self.check(expectation, from).await {
                     Ok(outcome) => outcomes.push(outcome),
                     Err(found) => {
                         failures.push(self.failure(step, &sentence(expectation), found));
@@ -211,12 +220,36 @@ impl<'a> Player<'a> {
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), String> {
+        let (client, namespace) = (&self.session.client, &self.session.namespace);
         match action {
             Action::Want(copies) => {
                 self.patch_copies(copies, &json!(cluster::copy_spec()))
                     .await
             }
             Action::Drop(copies) => self.patch_copies(copies, &Value::Null).await,
+            Action::Apply(object) => act::apply(client, namespace, object).await,
+            Action::Patch(patch) => act::patch(client, namespace, patch).await,
+            Action::Delete(object) => act::delete(client, namespace, object).await,
+            Action::Advance(seconds) => {
+                let span = Duration::from_secs((*seconds).into());
+                self.session.clock.sleep(span).await;
+                Ok(())
+            }
+            Action::Fault(fault) => {
+                act::fault(self.session.server.as_ref(), fault)?;
+                self.faults += fault.times;
+                if fault.verb.as_deref() == Some("watch") {
+                    self.watch_faults += fault.times;
+                }
+                Ok(())
+            }
+            Action::Restart => {
+                // The next one starts when the step's actions are done.
+                if let Some(process) = self.process.take() {
+                    process.stop().await;
+                }
+                Ok(())
+            }
             Action::Upgrade(to) => {
                 // Old and new managers do not overlap: the new one waits.
                 if let Some(process) = self.process.take() {
@@ -253,7 +286,7 @@ impl<'a> Player<'a> {
         .map_err(|e| format!("patch backing image {}: {e}", copies.image))
     }
 
-    async fn check(&self, expectation: &Expectation) -> Result<Outcome, Vec<String>> {
+    async fn check(&self, expectation: &Expectation, from: usize) -> Result<Outcome, Vec<String>> {
         let expected = Behaviour::of(&self.longhorn).map_err(|e| vec![e.to_string()])?;
         let image = self.image.borrow().clone();
         let observer = Observer {
@@ -266,11 +299,27 @@ impl<'a> Player<'a> {
             manager_image: &image,
             cancelled: self.cancelled,
         };
-        match (&expectation.stuck, &expectation.settled) {
-            (Some(stuck), _) => observer.stuck(stuck).await,
-            (None, Some(settled)) => observer.settled(settled).await,
-            (None, None) => Err(vec!["the expectation says nothing".to_owned()]),
+        match expectation.subject().map_err(|error| vec![error])? {
+            Subject::Stuck(stuck) => observer.stuck(stuck).await,
+            Subject::Settled(settled) => observer.settled(settled).await,
+            subject => {
+                let time = expectation.span().time(PATIENCE);
+                let time = time.map_err(|error| vec![error])?;
+                observer.seen(subject, time, from).await
+            }
         }
+    }
+
+    /// A fault that no request met has shown nothing.
+    fn faults_never_met(&self) -> Option<Failure> {
+        let met = self.session.server.as_ref()?.faults(|plan| plan.injected());
+        (met < self.faults).then(|| Failure {
+            step: "the whole run".to_owned(),
+            line: None,
+            expected: format!("requests that meet all {} faults", self.faults),
+            found: vec![format!("{met} were met")],
+            log: Vec::new(),
+        })
     }
 
     /// Stops the manager; trouble of the run itself fails it, however green it looked.
@@ -287,6 +336,7 @@ impl<'a> Player<'a> {
                 TraceItem::Trouble(text) => Some(text),
                 _ => None,
             })
+            .skip(usize::try_from(self.watch_faults).unwrap_or(usize::MAX))
             .collect();
         (!trouble.is_empty()).then(|| Failure {
             step: "the whole run".to_owned(),
@@ -325,8 +375,8 @@ impl<'a> Player<'a> {
 }
 
 fn sentence(expectation: &Expectation) -> String {
-    match (&expectation.stuck, &expectation.settled) {
-        (Some(stuck), _) => {
+    match expectation.subject() {
+        Ok(Subject::Stuck(stuck)) => {
             let disks: Vec<_> = stuck.contested.iter().map(ToString::to_string).collect();
             format!(
                 "image {} to be stuck: one of {} has a manager, the others get none, and the status is frozen over two resyncs",
@@ -334,10 +384,14 @@ fn sentence(expectation: &Expectation) -> String {
                 disks.join(", ")
             )
         }
-        (None, Some(settled)) => format!(
+        Ok(Subject::Settled(settled)) => format!(
             "image {} to settle: one manager for every wanted disk, every copy ready, for two resyncs",
             settled.image
         ),
-        (None, None) => "nothing".to_owned(),
+        Ok(subject) => match expectation.span().time(PATIENCE) {
+            Ok(time) => words(subject, time),
+            Err(error) => error,
+        },
+        Err(error) => error,
     }
 }

@@ -7,7 +7,11 @@ use std::str::FromStr;
 use fixname_naming::{LonghornVersion, resolve};
 use indexmap::IndexMap;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_saphyr::Spanned;
+
+use crate::seen::{Findings, Lines, Objects, Span};
 
 /// One scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,6 +25,9 @@ pub struct Scenario {
     pub description: String,
     /// The versions to play it under, one run each.
     pub longhorn: Vec<Version>,
+    /// The backends it can be played on, if not all: it needs what others lack.
+    /// Elsewhere it is not judged, and the reports say so.
+    pub backends: Option<Vec<BackendName>>,
     /// More than one run a version, to see what is left to chance.
     #[serde(default)]
     pub repeat: Repeat,
@@ -28,9 +35,38 @@ pub struct Scenario {
     pub cluster: Cluster,
     /// What happens, in order.
     pub steps: Vec<Step>,
+    /// Values for `${name}` anywhere in the file; already in place here.
+    #[serde(default, rename = "variables")]
+    _variables: IgnoredAny,
+    /// More values, each of which makes a scenario of its own; already in place here.
+    #[serde(default, rename = "matrix")]
+    _matrix: IgnoredAny,
     /// The file it was read from, as it was given; in no file itself.
     #[serde(skip)]
     pub file: Option<String>,
+}
+
+/// A backend, as the command line names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendName {
+    /// The embedded API server, which alone can be made to misbehave.
+    Embedded,
+    /// etcd and kube-apiserver as programs.
+    ControlPlane,
+    /// An existing cluster.
+    Context,
+}
+
+impl BackendName {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::ControlPlane => "control-plane",
+            Self::Context => "context",
+        }
+    }
 }
 
 /// How often to repeat a scenario with other seeds.
@@ -106,6 +142,89 @@ pub enum Action {
     Drop(Copies),
     /// Replaces the manager process by one of that version, with its default image.
     Upgrade(Version),
+    /// Ends the manager process, and starts another one of the same version.
+    Restart,
+    /// Applies an object (server-side apply, with force).
+    Apply(Value),
+    /// Merges a patch into an object.
+    Patch(ObjectPatch),
+    /// Deletes an object; its finalizers are up to the managers.
+    Delete(ObjectName),
+    /// Lets so many model seconds pass.
+    Advance(u32),
+    /// Has the API server misbehave; only the embedded one can.
+    Fault(Fault),
+}
+
+/// The name of an object.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ObjectName {
+    /// `longhorn.io/v1beta2` if not given.
+    pub api_version: Option<String>,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A change of an object.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ObjectPatch {
+    /// `longhorn.io/v1beta2` if not given.
+    pub api_version: Option<String>,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// A JSON merge patch.
+    pub merge: Value,
+    /// Whether it goes to the object's `status`.
+    #[serde(default)]
+    pub status: bool,
+}
+
+/// A fault of the API server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Fault {
+    /// Only requests with this verb, as RBAC has it: get, list, watch, create, …
+    pub verb: Option<String>,
+    /// Only requests for this resource, such as `backingimagemanagers`.
+    pub resource: Option<String>,
+    /// Only requests for the object of this name.
+    pub name: Option<String>,
+    /// The first such request that is hit, from now on.
+    #[serde(default = "first")]
+    pub nth: u64,
+    /// How many in a row are hit.
+    #[serde(default = "first")]
+    pub times: u64,
+    /// What happens to it.
+    pub action: FaultKind,
+}
+
+fn first() -> u64 {
+    1
+}
+
+/// What a fault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FaultKind {
+    /// Answers 500, and does nothing.
+    Error,
+    /// Answers 409 as if somebody else had written in between, and does nothing.
+    Conflict,
+    /// Cuts the connection, and does nothing.
+    Drop,
+    /// Does it, and cuts the connection instead of answering.
+    LoseAnswer,
+    /// Cuts a watch at its next event.
+    BreakWatch,
+    /// Answers 410: the version is gone.
+    Expired,
 }
 
 /// Copies of an image.
@@ -118,7 +237,8 @@ pub struct Copies {
     pub disks: Vec<DiskPath>,
 }
 
-/// What is expected under which versions. Exactly one of the states is given.
+/// What is expected under which versions: one of the states or things to be seen,
+/// and for the latter at most one span of time.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Expectation {
@@ -129,6 +249,77 @@ pub struct Expectation {
     pub stuck: Option<Stuck>,
     /// All is well.
     pub settled: Option<Settled>,
+    /// Objects of a kind.
+    pub objects: Option<Objects>,
+    /// Lines of the manager's log since the step began.
+    pub log: Option<Lines>,
+    /// Events since the step began.
+    pub event: Option<Lines>,
+    /// What `fixname detect` finds in the cluster.
+    pub findings: Option<Findings>,
+    /// Model seconds within which it must come about.
+    pub eventually: Option<u32>,
+    /// Model seconds for which it must be so at each look.
+    pub always_for: Option<u32>,
+    /// Model seconds for which it must not be so at any look.
+    pub never_for: Option<u32>,
+    /// Model seconds, two resyncs or more, for which nothing about it may move.
+    pub stuck_for: Option<u32>,
+}
+
+/// The one thing that an [`Expectation`] is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// [`Expectation::stuck`].
+    Stuck(&'a Stuck),
+    /// [`Expectation::settled`].
+    Settled(&'a Settled),
+    /// [`Expectation::objects`].
+    Objects(&'a Objects),
+    /// [`Expectation::log`].
+    Log(&'a Lines),
+    /// [`Expectation::event`].
+    Event(&'a Lines),
+    /// [`Expectation::findings`].
+    Findings(&'a Findings),
+}
+
+impl Expectation {
+    /// What it is about.
+    ///
+    /// # Errors
+    ///
+    /// That it says nothing, or several things.
+    pub fn subject(&self) -> Result<Subject<'_>, String> {
+        let given: Vec<Subject<'_>> = [
+            self.stuck.as_ref().map(Subject::Stuck),
+            self.settled.as_ref().map(Subject::Settled),
+            self.objects.as_ref().map(Subject::Objects),
+            self.log.as_ref().map(Subject::Log),
+            self.event.as_ref().map(Subject::Event),
+            self.findings.as_ref().map(Subject::Findings),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        match given[..] {
+            [one] => Ok(one),
+            _ => Err(
+                "each expectation says one of stuck, settled, objects, log, event and findings"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// For how long.
+    pub fn span(&self) -> Span {
+        Span {
+            eventually: self.eventually,
+            always_for: self.always_for,
+            never_for: self.never_for,
+            stuck_for: self.stuck_for,
+        }
+    }
 }
 
 /// Which versions an expectation is about. What a version *should* do follows

@@ -150,12 +150,13 @@ impl<'a> Suite<'a> {
         Self { scenarios, options }
     }
 
-    /// The runs, in the order in which they are reported.
-    fn plan(&self) -> Vec<(&'a Scenario, RunOptions)> {
+    /// The runs on a backend, in the order in which they are reported.
+    fn plan(&self, backend: &str) -> Vec<(&'a Scenario, RunOptions)> {
         let Shard { index, of } = self.options.shard;
         let groups = self
             .scenarios
             .iter()
+            .filter(|scenario| plays_on(scenario, backend))
             .flat_map(|scenario| scenario.longhorn.iter().map(move |v| (scenario, v)));
         let mut plan = Vec::new();
         for (scenario, version) in groups.skip(index - 1).step_by(of) {
@@ -182,6 +183,22 @@ impl<'a> Suite<'a> {
         scenario.repeat.every_contested_disk_wins && self.seeds(scenario) < scenario.repeat.seeds
     }
 
+    /// What will not be shown, though a scenario asks for it.
+    fn not_judged(&self, backend: &str) -> Vec<String> {
+        let mut list = Vec::new();
+        for scenario in self.scenarios {
+            if !plays_on(scenario, backend) {
+                list.push(format!("{}: it is not for {backend}", scenario.name));
+            } else if self.too_few_repeats(scenario) {
+                list.push(format!(
+                    "{}: that every contested disk wins at times takes {} seeds",
+                    scenario.name, scenario.repeat.seeds
+                ));
+            }
+        }
+        list
+    }
+
     /// Runs everything; `report` gets each run as soon as all before it are done.
     /// A run that cannot be made, and something left behind, are trouble in the result.
     pub fn run(
@@ -190,25 +207,16 @@ impl<'a> Suite<'a> {
         cancelled: &(dyn Fn() -> bool + Sync),
         report: &mut dyn FnMut(&RunResult),
     ) -> SuiteResult {
-        let plan = self.plan();
+        let plan = self.plan(backend.name());
         let mut result = SuiteResult {
             planned: plan.len(),
-            not_judged: self
-                .scenarios
-                .iter()
-                .filter(|s| self.too_few_repeats(s))
-                .map(|s| {
-                    format!(
-                        "{}: that every contested disk wins at times takes {} seeds",
-                        s.name, s.repeat.seeds
-                    )
-                })
-                .collect(),
+            not_judged: self.not_judged(backend.name()),
             ..SuiteResult::default()
         };
         if plan.is_empty() {
             let part = self.options.shard;
-            result.add_trouble(Phase::Input, format!("part {part} has no run in it"));
+            let what = format!("part {part} has no run in it on this backend");
+            result.add_trouble(Phase::Input, what);
         }
         let (done, results) = mpsc::channel();
         let queue = Queue {
@@ -302,6 +310,11 @@ impl<'a> Suite<'a> {
         }
         run
     }
+}
+
+fn plays_on(scenario: &Scenario, backend: &str) -> bool {
+    let declared = scenario.backends.as_ref();
+    declared.is_none_or(|names| names.iter().any(|name| name.as_str() == backend))
 }
 
 /// The runs that are still to be made.

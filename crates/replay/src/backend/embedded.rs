@@ -56,6 +56,7 @@ impl Backend for EmbeddedBackend {
             create_namespace(&client, namespace).await?;
             let session = Session {
                 client,
+                server: Some(server),
                 namespace: namespace.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),
                 admission: Admission::Cluster,

@@ -7,6 +7,7 @@ mod real;
 
 use std::time::Duration;
 
+use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{Admission, ModelClock};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -70,13 +71,31 @@ pub trait Backend: Sync {
 
 /// An API server that is ready for one run.
 pub(crate) struct Session {
+    /// For the scenario's own steps and looks.
     pub(crate) client: Client,
+    /// The server itself, if it is ours to meddle with.
+    pub(crate) server: Option<ApiServer>,
     pub(crate) namespace: String,
     pub(crate) clock: ModelClock,
     pub(crate) admission: Admission,
     /// The rules of the model's webhooks, where they are in force.
     pub(crate) webhooks: Option<InForce>,
     pub(crate) latency: Duration,
+}
+
+/// Whom the model's requests come from on the embedded server, so that faults hit
+/// it and not the scenario's own looks: Longhorn's service account.
+pub(crate) const MODEL_USER: &str =
+    "system:serviceaccount:longhorn-system:longhorn-service-account";
+
+impl Session {
+    /// The client of the model.
+    pub(crate) fn model_client(&self) -> Client {
+        match &self.server {
+            Some(server) => server.client_as(MODEL_USER, &self.namespace),
+            None => self.client.clone(),
+        }
+    }
 }
 
 /// The date on which every run begins: that of the knowledge-base page.

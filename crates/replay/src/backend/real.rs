@@ -58,6 +58,7 @@ pub(super) async fn run_in(
     wait_until_served(client, namespace).await?;
     let session = Session {
         client: client.clone(),
+        server: None,
         namespace: namespace.to_owned(),
         clock: ModelClock::new(super::EPOCH, time_scale),
         admission: Admission::Played,

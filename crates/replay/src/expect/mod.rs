@@ -3,6 +3,7 @@
 //! must fit.
 
 mod attempts;
+mod seen;
 mod settled;
 mod stuck;
 
@@ -16,19 +17,21 @@ use fixname_naming::{DiskUuid, ImageRef};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+pub(crate) use seen::words;
+
 use crate::event::{Disk, Outcome};
 use crate::scenario::{Cluster, DiskPath};
 
 /// How long a state may take to come about: a bystander of a stuck image is
 /// served only in an attempt that happens to reach it first, and there are four
 /// attempts every 30 s. The slowest of 40 recorded runs needed 150 s.
-const PATIENCE: Duration = Duration::from_secs(900);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(900);
 
 /// How often the cluster is looked at while waiting.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Two resyncs, wherever in the process's life one begins to watch.
-const TWO_RESYNCS: Duration = FIRST_RESYNC
+pub(crate) const TWO_RESYNCS: Duration = FIRST_RESYNC
     .saturating_add(RESYNC)
     .saturating_add(Duration::from_secs(5));
 
@@ -152,7 +155,7 @@ fn copy_state<'i>(image: &'i BackingImage, uuid: &str) -> Option<&'i CopyState> 
 pub(crate) fn winner(outcome: &Outcome) -> Option<(&Disk, &[Disk])> {
     match outcome {
         Outcome::Stuck { winner, losers, .. } => Some((winner, losers)),
-        Outcome::Settled { .. } => None,
+        Outcome::Settled { .. } | Outcome::Seen { .. } => None,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn story(runs: &[RunResult]) -> String {
         Outcome::Settled {
             managers, after, ..
         } => Some(fixed(run, managers, *after)),
-        Outcome::Stuck { .. } => None,
+        Outcome::Stuck { .. } | Outcome::Seen { .. } => None,
     });
     text.push_str(&settled.unwrap_or_default());
     text.push_str(LOOK_CLOSER);
@@ -124,7 +124,9 @@ fn shorten(name: &str, width: usize) -> String {
 
 /// What was seen last in a run.
 pub(super) fn last_outcome(run: &RunResult) -> Option<&Outcome> {
-    run.steps.last().and_then(|step| step.outcomes.last())
+    let outcomes = &run.steps.last()?.outcomes;
+    let is_state = |o: &&Outcome| !matches!(o, Outcome::Seen { .. });
+    outcomes.iter().rfind(is_state).or(outcomes.last())
 }
 
 /// `node/disk`.

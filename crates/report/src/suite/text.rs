@@ -194,6 +194,11 @@ pub(super) fn summary(group: &[RunResult]) -> String {
                 ),
             }
         }
+        Some(Outcome::Seen { .. }) => {
+            let outcomes = group.iter().flat_map(|run| &run.steps);
+            let n = outcomes.map(|step| step.outcomes.len()).sum::<usize>() / group.len();
+            format!("shown    {} held{seeds}", count(n, "expectation"))
+        }
         None => "passed".to_owned(),
     }
 }
@@ -209,7 +214,7 @@ pub(super) fn state(group: &[RunResult]) -> &'static str {
     match group.iter().filter_map(last_outcome).next_back() {
         Some(Outcome::Stuck { .. }) => "stuck",
         Some(Outcome::Settled { .. }) => "settled",
-        None => "passed",
+        Some(Outcome::Seen { .. }) | None => "passed",
     }
 }
 
@@ -266,6 +271,10 @@ fn details(outcome: &Outcome) -> Vec<String> {
             );
             lines
         }
+        Outcome::Seen { what, count, after } => vec![format!(
+            "{what}: {count} fitted, shown after {} s",
+            after.as_secs()
+        )],
     }
 }
 

@@ -1,0 +1,106 @@
+//! What a step does to single objects, and to the API server itself.
+
+use fixname_apiserver::{ApiServer, FaultAction, Matcher};
+use kube::Client;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::Value;
+
+use crate::backend::MODEL_USER;
+use crate::kinds::{self, Served};
+use crate::scenario::{Fault, FaultKind, ObjectName, ObjectPatch};
+
+/// Who applies.
+const MANAGER: &str = "fixname-scenario";
+
+/// An object to apply, taken apart.
+pub(crate) struct Applied<'a> {
+    kind: Served,
+    name: &'a str,
+}
+
+/// What an object to apply is called.
+///
+/// # Errors
+///
+/// What it lacks.
+pub(crate) fn applied(object: &Value) -> Result<Applied<'_>, String> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/kind").ok_or("the object has no kind")?;
+    let api_version = text("/apiVersion").ok_or("the object has no apiVersion")?;
+    let name = text("/metadata/name").ok_or("the object has no metadata.name")?;
+    let kind = kinds::served(Some(api_version), kind)?;
+    Ok(Applied { kind, name })
+}
+
+pub(crate) async fn apply(client: &Client, namespace: &str, object: &Value) -> Result<(), String> {
+    let Applied { kind, name } = applied(object)?;
+    let params = PatchParams::apply(MANAGER).force();
+    let api = kind.api(client, namespace);
+    let done = api.patch(name, &params, &Patch::Apply(object)).await;
+    done.map(drop)
+        .map_err(|e| format!("apply {} {name}: {e}", kind.resource.kind))
+}
+
+pub(crate) async fn patch(
+    client: &Client,
+    namespace: &str,
+    patch: &ObjectPatch,
+) -> Result<(), String> {
+    let kind = kinds::served(patch.api_version.as_deref(), &patch.kind)?;
+    let api = kind.api(client, namespace);
+    let (params, merge) = (PatchParams::default(), Patch::Merge(&patch.merge));
+    let done = if patch.status {
+        api.patch_status(&patch.name, &params, &merge).await
+    } else {
+        api.patch(&patch.name, &params, &merge).await
+    };
+    done.map(drop)
+        .map_err(|e| format!("patch {} {}: {e}", patch.kind, patch.name))
+}
+
+pub(crate) async fn delete(
+    client: &Client,
+    namespace: &str,
+    object: &ObjectName,
+) -> Result<(), String> {
+    let kind = kinds::served(object.api_version.as_deref(), &object.kind)?;
+    let api = kind.api(client, namespace);
+    let done = api.delete(&object.name, &DeleteParams::default()).await;
+    done.map(drop)
+        .map_err(|e| format!("delete {} {}: {e}", object.kind, object.name))
+}
+
+/// Has the server misbehave from now on.
+///
+/// # Errors
+///
+/// That this backend's server cannot.
+pub(crate) fn fault(server: Option<&ApiServer>, fault: &Fault) -> Result<(), String> {
+    let Some(server) = server else {
+        return Err(
+            "only the embedded API server can be made to misbehave: play this scenario there, \
+             or declare `backends: [embedded]` in it"
+                .to_owned(),
+        );
+    };
+    let mut matcher = Matcher::any().user(MODEL_USER);
+    if let Some(verb) = &fault.verb {
+        matcher = matcher.verb(verb);
+    }
+    if let Some(resource) = &fault.resource {
+        matcher = matcher.resource(resource);
+    }
+    if let Some(name) = &fault.name {
+        matcher = matcher.name(name);
+    }
+    let action = match fault.action {
+        FaultKind::Error => FaultAction::error(500, "InternalError", "injected by the scenario"),
+        FaultKind::Conflict => FaultAction::Conflict,
+        FaultKind::Drop => FaultAction::Drop,
+        FaultKind::LoseAnswer => FaultAction::LoseAnswer,
+        FaultKind::BreakWatch => FaultAction::BreakWatch { after: 0 },
+        FaultKind::Expired => FaultAction::Expired,
+    };
+    server.faults(|plan| plan.span(fault.nth, fault.times, matcher, action));
+    Ok(())
+}

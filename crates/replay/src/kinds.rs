@@ -1,0 +1,94 @@
+//! The kinds that a scenario can name, so that a mistyped one is found before
+//! anything is played.
+
+use fixname_longhorn::Kind;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
+
+/// The API version of Longhorn's own kinds.
+const LONGHORN: &str = "longhorn.io/v1beta2";
+
+/// A kind of the API server.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) resource: ApiResource,
+    pub(crate) namespaced: bool,
+}
+
+/// Kinds of Kubernetes itself: API version, kind, plural, whether in a namespace.
+const CORE: [(&str, &str, &str, bool); 9] = [
+    ("v1", "ConfigMap", "configmaps", true),
+    ("v1", "Event", "events", true),
+    ("v1", "Namespace", "namespaces", false),
+    ("v1", "Node", "nodes", false),
+    ("v1", "Pod", "pods", true),
+    ("v1", "Secret", "secrets", true),
+    ("v1", "ServiceAccount", "serviceaccounts", true),
+    ("batch/v1", "Job", "jobs", true),
+    ("coordination.k8s.io/v1", "Lease", "leases", true),
+];
+
+/// What the API server calls a kind; of [`LONGHORN`] if no API version is given.
+///
+/// # Errors
+///
+/// That there is no such kind, and which there are.
+pub(crate) fn served(api_version: Option<&str>, kind: &str) -> Result<Served, String> {
+    let api_version = api_version.unwrap_or(LONGHORN);
+    let found = kinds().find(|(version, name, ..)| *version == api_version && *name == kind);
+    let Some((_, kind, plural, namespaced)) = found else {
+        let names: Vec<_> = kinds()
+            .filter(|(version, ..)| *version == api_version)
+            .map(|(_, name, ..)| name)
+            .collect();
+        return Err(match names[..] {
+            [] => format!("there is no API version {api_version:?} here"),
+            _ => format!(
+                "there is no kind {kind:?} in {api_version}; there are {}",
+                names.join(", ")
+            ),
+        });
+    };
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    Ok(Served {
+        resource: ApiResource::from_gvk_with_plural(&gvk, plural),
+        namespaced,
+    })
+}
+
+impl Served {
+    /// The objects of this kind, in `namespace` if they are in one.
+    pub(crate) fn api(&self, client: &Client, namespace: &str) -> Api<DynamicObject> {
+        if self.namespaced {
+            Api::namespaced_with(client.clone(), namespace, &self.resource)
+        } else {
+            Api::all_with(client.clone(), &self.resource)
+        }
+    }
+}
+
+fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
+    let ours = Kind::ALL
+        .iter()
+        .map(|kind| (LONGHORN, kind.as_str(), kind.plural(), true));
+    ours.chain(CORE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_kind_is_named_with_those_there_are() {
+        let image = served(None, "BackingImage").unwrap();
+        assert_eq!(image.resource.plural, "backingimages");
+        assert_eq!(image.resource.api_version, LONGHORN);
+        assert!(!served(Some("v1"), "Node").unwrap().namespaced);
+        assert!(served(None, "Node").unwrap().namespaced);
+        let error = served(None, "BackingImages").unwrap_err();
+        assert!(error.contains("BackingImageManager"), "{error}");
+        let error = served(Some("v2"), "Pod").unwrap_err();
+        assert!(error.contains("no API version \"v2\""), "{error}");
+    }
+}
