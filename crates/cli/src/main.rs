@@ -56,6 +56,7 @@ Exit codes:
 #[derive(Subcommand)]
 enum Verb {
     Replay(verbs::replay::Args),
+    Scenario(verbs::scenario::Args),
     Serve(verbs::serve::Args),
     Conform(verbs::conform::Args),
     Detect(verbs::detect::Args),
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     let output = Output::new(cli.color, cli.quiet);
     let result = match cli.verb {
         Verb::Replay(args) => verbs::replay::run(&args, &output),
+        Verb::Scenario(args) => verbs::scenario::run(&args, &output),
         Verb::Serve(args) => verbs::serve::run(&args, &output),
         Verb::Conform(args) => verbs::conform::run(&args, &output),
         Verb::Detect(args) => verbs::detect::run(&args, &output),

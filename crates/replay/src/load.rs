@@ -144,6 +144,16 @@ pub fn parse(text: &str) -> Result<Vec<Scenario>, Vec<String>> {
     }
 }
 
+/// The JSON Schema of scenario files, for editors.
+///
+/// # Panics
+///
+/// Never: a schema is JSON.
+pub fn schema() -> serde_json::Value {
+    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    serde_json::to_value(generator.into_root_schema_for::<Scenario>()).expect("a schema is JSON")
+}
+
 /// What is wrong with a scenario besides its form.
 pub fn check(scenario: &Scenario) -> Vec<String> {
     let mut problems = Vec::new();

@@ -6,15 +6,17 @@ use std::str::FromStr;
 
 use fixname_naming::{LonghornVersion, resolve};
 use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use crate::seen::{Findings, Lines, Objects, Span};
+use crate::template::Matrix;
 
 /// One scenario.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Scenario {
     /// Short, unique, in kebab case; selects the scenario on the command line.
@@ -37,9 +39,11 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// Values for `${name}` anywhere in the file; already in place here.
     #[serde(default, rename = "variables")]
+    #[schemars(with = "IndexMap<String, String>")]
     _variables: IgnoredAny,
     /// More values, each of which makes a scenario of its own; already in place here.
     #[serde(default, rename = "matrix")]
+    #[schemars(with = "Matrix")]
     _matrix: IgnoredAny,
     /// The file it was read from, as it was given; in no file itself.
     #[serde(skip)]
@@ -47,7 +51,7 @@ pub struct Scenario {
 }
 
 /// A backend, as the command line names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackendName {
     /// The embedded API server, which alone can be made to misbehave.
@@ -70,7 +74,7 @@ impl BackendName {
 }
 
 /// How often to repeat a scenario with other seeds.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Repeat {
     /// Runs a version, each with a seed of its own.
@@ -90,7 +94,7 @@ impl Default for Repeat {
 }
 
 /// What exists before the first manager starts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Cluster {
     /// Filesystem disks, ready and schedulable: `node/disk` to UUID.
@@ -100,7 +104,7 @@ pub struct Cluster {
 }
 
 /// A backing image.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Image {
     /// The disk its data source is on.
@@ -120,7 +124,7 @@ fn one() -> i64 {
 }
 
 /// One thing that happens, and what is to be seen afterwards.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Step {
     /// A sentence.
@@ -133,7 +137,7 @@ pub struct Step {
 }
 
 /// One action.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub enum Action {
     /// Adds disks to an image's `diskFileSpecMap`, as a waiting replica does.
@@ -157,7 +161,7 @@ pub enum Action {
 }
 
 /// The name of an object.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ObjectName {
     /// `longhorn.io/v1beta2` if not given.
@@ -169,7 +173,7 @@ pub struct ObjectName {
 }
 
 /// A change of an object.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ObjectPatch {
     /// `longhorn.io/v1beta2` if not given.
@@ -186,7 +190,7 @@ pub struct ObjectPatch {
 }
 
 /// A fault of the API server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Fault {
     /// Only requests with this verb, as RBAC has it: get, list, watch, create, …
@@ -210,7 +214,7 @@ fn first() -> u64 {
 }
 
 /// What a fault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FaultKind {
     /// Answers 500, and does nothing.
@@ -228,7 +232,7 @@ pub enum FaultKind {
 }
 
 /// Copies of an image.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Copies {
     /// The image.
@@ -239,7 +243,7 @@ pub struct Copies {
 
 /// What is expected under which versions: one of the states or things to be seen,
 /// and for the latter at most one span of time.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Expectation {
     /// The versions it is about; another version in force skips it.
@@ -324,7 +328,7 @@ impl Expectation {
 
 /// Which versions an expectation is about. What a version *should* do follows
 /// from the version table, whatever name function its model was given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum On {
     /// All of them.
@@ -350,7 +354,7 @@ impl On {
 
 /// The collision has struck: of the contested disks one has a manager, the
 /// others never get one, and the image's status is frozen, for at least two resyncs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Stuck {
     /// The image that is stuck.
@@ -367,7 +371,7 @@ pub struct Stuck {
 
 /// All is well: every wanted disk has one manager of its own, by the right name,
 /// every copy is ready, nothing is left over, and it stays so for two resyncs.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settled {
     /// The image.
@@ -446,6 +450,30 @@ impl FromStr for Version {
         Ok(Self(version))
     }
 }
+
+/// Types that a file writes as text.
+macro_rules! schema_of_text {
+    ($($name:ident)+) => {
+        $(
+            impl JsonSchema for $name {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({"type": "string"})
+                }
+            }
+        )+
+    };
+}
+pub(crate) use schema_of_text;
+
+schema_of_text!(DiskPath Version Located);
 
 macro_rules! from_text {
     ($($name:ident)+) => {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Value;
 
 /// Objects of one kind.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Objects {
     /// `longhorn.io/v1beta2` if not given.
@@ -33,7 +34,7 @@ pub struct Objects {
 }
 
 /// Lines of the manager's log, or events.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Lines {
     /// The text has this in it.
@@ -46,7 +47,7 @@ pub struct Lines {
 }
 
 /// Findings of `fixname detect` about the cluster as it is.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Findings {
     /// Members that each must have, as in the JSON of `detect`.
@@ -59,7 +60,7 @@ pub struct Findings {
 }
 
 /// How many of what was looked at must fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Rule {
     /// At least one.
@@ -230,6 +231,8 @@ impl<'de> Deserialize<'de> for Expression {
         }
     }
 }
+
+crate::scenario::schema_of_text!(Expression Pattern);
 
 /// A regular expression.
 #[derive(Clone, Debug)]

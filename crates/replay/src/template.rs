@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// What a file says besides its scenario.
@@ -20,10 +21,12 @@ struct Head {
 }
 
 /// Axes with their values, and combinations that are left out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Matrix {
+pub(crate) struct Matrix {
+    /// Each axis with its values.
     axes: IndexMap<String, Vec<Plain>>,
+    /// Combinations that are left out.
     #[serde(default)]
     exclude: Vec<IndexMap<String, Plain>>,
 }
@@ -31,6 +34,20 @@ struct Matrix {
 /// A value as it is written: `0123` stays `0123`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Plain(String);
+
+impl JsonSchema for Plain {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Plain".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number", "boolean"]})
+    }
+}
 
 impl<'de> Deserialize<'de> for Plain {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,6 +7,7 @@ pub(crate) mod odds;
 mod playing;
 pub(crate) mod population;
 pub(crate) mod replay;
+pub(crate) mod scenario;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod versions;

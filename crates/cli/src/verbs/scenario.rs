@@ -1,0 +1,70 @@
+//! `fixname scenario`: looks at scenario files without playing them.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use fixname_replay::{LoadError, Scenario, load};
+use fixname_report::{catalogue, data};
+
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+/// Look at scenario files without playing them.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 all is well, 2 a scenario file is wrong.
+
+Examples:
+  fixname scenario lint scenarios
+  fixname scenario docs scenarios > docs/scenario-catalogue.md
+  fixname scenario schema > docs/scenario.schema.json")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Find every mistake that can be found without playing.
+    Lint(Files),
+    /// A line for each scenario.
+    List(Files),
+    /// A page about them in Markdown.
+    Docs(Files),
+    /// The JSON Schema of scenario files, for editors.
+    Schema,
+}
+
+#[derive(clap::Args)]
+struct Files {
+    /// Scenario files, or folders with *.yaml files.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+}
+
+impl Files {
+    fn load(&self, output: &Output) -> Result<Vec<Scenario>, Failure> {
+        load(&self.paths).map_err(|LoadError(problems)| {
+            output.problems(&problems);
+            let message = match problems.len() {
+                1 => "the scenarios have a problem".to_owned(),
+                n => format!("the scenarios have {n} problems"),
+            };
+            Failure::usage(message, "mend the files named above")
+        })
+    }
+}
+
+pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
+    match &args.what {
+        What::Lint(files) => {
+            let scenarios = files.load(output)?;
+            let count = fixname_report::text::count(scenarios.len(), "scenario");
+            output.text(&format!("{count}, no problem\n"))?;
+        }
+        What::List(files) => output.text(&catalogue::list(&files.load(output)?))?,
+        What::Docs(files) => output.data(&catalogue::markdown(&files.load(output)?))?,
+        What::Schema => output.data(&data::json(&fixname_replay::load::schema()))?,
+    }
+    Ok(Exit::Ok)
+}
