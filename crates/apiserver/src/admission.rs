@@ -182,6 +182,15 @@ impl Denial {
         }
     }
 
+    /// 403 in the words of the server itself.
+    pub(crate) fn forbidden(group: &str, resource: &str, name: &str, why: &str) -> Self {
+        let failure = Failure::forbidden(group, resource, name, why);
+        Self {
+            status: Some(failure.to_status()),
+            ..Self::plain(403, "Forbidden", failure.message().to_owned())
+        }
+    }
+
     pub(crate) fn internal(why: &str) -> Self {
         let failure = Failure::internal(why);
         Self {

@@ -12,6 +12,7 @@ use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::builtin::Kind;
 use crate::meta;
 use crate::resource::{Resource, text};
+use crate::schema::rules::conditions::{self, Condition};
 use crate::server::ApiServer;
 
 /// Where a webhook is.
@@ -45,6 +46,7 @@ pub(super) struct Hook {
     equivalent: bool,
     object_selector: Value,
     namespace_selector: Value,
+    conditions: Vec<Condition>,
 }
 
 /// How a webhook is to be called: for which version of the resource.
@@ -105,6 +107,7 @@ impl Hook {
             equivalent: text(value, "/matchPolicy") != "Exact",
             object_selector: value["objectSelector"].clone(),
             namespace_selector: value["namespaceSelector"].clone(),
+            conditions: Condition::parse_all(&value["matchConditions"]),
         }
     }
 
@@ -155,7 +158,31 @@ impl Hook {
             return Ok(None);
         };
         namespace_labels?;
-        Ok(Some(Invocation { resource, asked }))
+        let invocation = Invocation { resource, asked };
+        Ok(self
+            .conditions_hold(request, &invocation)?
+            .then_some(invocation))
+    }
+
+    /// Whether the match conditions let the webhook be called; one that cannot
+    /// be evaluated counts as a failure of the webhook.
+    fn conditions_hold(
+        &self,
+        request: &AdmissionRequest,
+        invocation: &Invocation,
+    ) -> Result<bool, Denial> {
+        if self.conditions.is_empty() {
+            return Ok(true);
+        }
+        let message = super::review::request("", "v1", request, invocation);
+        match conditions::all_hold(&self.conditions, &message["request"]) {
+            Ok(hold) => Ok(hold),
+            Err(_) if self.ignores_failure => Ok(false),
+            Err(why) => {
+                let (group, resource) = (&request.group, &request.resource);
+                Err(Denial::forbidden(group, resource, &request.name, &why))
+            }
+        }
     }
 
     fn object_selects(&self, request: &AdmissionRequest) -> bool {

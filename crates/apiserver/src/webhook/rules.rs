@@ -1,11 +1,12 @@
 //! What the two kinds of configurations default and refuse
 //! (`pkg/apis/admissionregistration`, v1.34), and what this server refuses
-//! besides: URLs that leave the machine, and match conditions.
+//! besides: URLs that leave the machine.
 
 use serde_json::{Value, json};
 
 use crate::names;
 use crate::resource::text;
+use crate::schema::rules::conditions;
 use crate::status::FieldError;
 
 fn webhooks(object: &mut Value) -> impl Iterator<Item = &mut Value> {
@@ -117,13 +118,11 @@ fn check(webhook: &Value, at: &str, mutating: bool, errors: &mut Vec<FieldError>
         &format!("{at}.clientConfig"),
         errors,
     );
-    let conditions = webhook.get("matchConditions").and_then(Value::as_array);
-    if conditions.is_some_and(|c| !c.is_empty()) {
-        errors.push(FieldError::forbidden(
-            format!("{at}.matchConditions"),
-            "this server does not evaluate match conditions",
-        ));
-    }
+    conditions::check(
+        &webhook["matchConditions"],
+        &format!("{at}.matchConditions"),
+        errors,
+    );
     let policy = text(webhook, "/reinvocationPolicy");
     if mutating && !matches!(policy, "" | "Never" | "IfNeeded") {
         errors.push(FieldError::not_supported(

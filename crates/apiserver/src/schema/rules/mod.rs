@@ -6,6 +6,7 @@
 //! `pkg/apiserver/schema/cel` of apiextensions-apiserver v0.34.
 
 mod checker;
+pub(crate) mod conditions;
 mod functions;
 mod library;
 mod types;
