@@ -179,23 +179,6 @@ pub(crate) fn object_meta() -> StructId {
         .expect("the table in this crate has it, as a test checks")
 }
 
-/// The schema of a core kind for OpenAPI: its top-level members.
-pub(crate) fn openapi(kind: Kind) -> Value {
-    let names: Vec<&str> = match of_kind(kind) {
-        Some(id) => table().get(id).fields.iter().map(|f| f.name).collect(),
-        None => vec!["spec", "status"],
-    };
-    let properties: serde_json::Map<String, Value> = names
-        .into_iter()
-        .filter(|name| !matches!(*name, "apiVersion" | "kind" | "metadata"))
-        .map(|name| {
-            let any = serde_json::json!({"x-kubernetes-preserve-unknown-fields": true});
-            (name.to_owned(), any)
-        })
-        .collect();
-    serde_json::json!({"type": "object", "properties": properties})
-}
-
 fn parse(text: &'static str) -> Table {
     let mut index = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with(' ')) {

@@ -33,6 +33,7 @@ mod collector;
 mod columns;
 mod convert;
 mod core_checks;
+mod core_openapi;
 mod core_rules;
 mod core_types;
 mod crd;

@@ -33,10 +33,7 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
             }
             let mut schemas = metadata();
             for resource in state.registry.of_version(group, version) {
-                schemas.insert(
-                    component(resource),
-                    schema(&state, resource, "#/components/schemas/"),
-                );
+                describe(&state, resource, "#/components/schemas/", &mut schemas);
             }
             let mut paths = Map::new();
             for resource in state.registry.of_version(group, version) {
@@ -62,10 +59,7 @@ pub(crate) fn answer(call: &Call, route: &Route) -> Result<Reply, Failure> {
             let mut definitions = Map::new();
             let mut paths = Map::new();
             for resource in state.registry.all() {
-                definitions.insert(
-                    component(&resource),
-                    schema(&state, &resource, "#/definitions/"),
-                );
+                describe(&state, &resource, "#/definitions/", &mut definitions);
                 path_items(&resource, false, &mut paths);
             }
             Ok(Reply::value(
@@ -94,12 +88,30 @@ const EMPTY_V2: &[u8] = b"\x0a\x032.0";
 
 /// `io.longhorn.v1beta2.BackingImage`: the group's parts in reverse.
 fn component(resource: &Resource) -> String {
-    let group = if resource.group.is_empty() {
-        "io.k8s.api.core".to_owned()
-    } else {
-        resource.group.rsplit('.').collect::<Vec<_>>().join(".")
-    };
-    format!("{group}.{}.{}", resource.version, resource.kind)
+    crate::core_openapi::component(resource.behaviour).unwrap_or_else(|| {
+        let group = resource.group.rsplit('.').collect::<Vec<_>>().join(".");
+        format!("{group}.{}.{}", resource.version, resource.kind)
+    })
+}
+
+/// Adds the schemas of a resource.
+fn describe(state: &State, resource: &Resource, refs: &str, schemas: &mut Map<String, Value>) {
+    let name = component(resource);
+    let kind = json!([{
+        "group": resource.group, "version": resource.version, "kind": resource.kind,
+    }]);
+    if resource.is_custom() {
+        let mut schema = schema(state, resource, refs);
+        schema["x-kubernetes-group-version-kind"] = kind;
+        schemas.insert(name, schema);
+        return;
+    }
+    for (name, schema) in crate::core_openapi::schemas(resource.behaviour, refs) {
+        schemas.entry(name).or_insert(schema);
+    }
+    if let Some(schema) = schemas.get_mut(&name) {
+        schema["x-kubernetes-group-version-kind"] = kind;
+    }
 }
 
 /// The name of the type of `metadata` in a document.
@@ -127,23 +139,19 @@ fn metadata() -> Map<String, Value> {
 
 fn schema(state: &State, resource: &Resource, refs: &str) -> Value {
     let name = format!("{}.{}", resource.table.plural, resource.table.group);
-    let mut schema = if resource.is_custom() {
-        state
-            .get(&crate::crd::table(), &name)
-            .map(|stored| stored.parse())
-            .and_then(|definition| {
-                definition
-                    .pointer("/spec/versions")?
-                    .as_array()?
-                    .iter()
-                    .find(|v| text(v, "/name") == resource.version)?
-                    .pointer("/schema/openAPIV3Schema")
-                    .cloned()
-            })
-            .unwrap_or_else(|| json!({"type": "object"}))
-    } else {
-        crate::core_types::openapi(resource.behaviour)
-    };
+    let mut schema = state
+        .get(&crate::crd::table(), &name)
+        .map(|stored| stored.parse())
+        .and_then(|definition| {
+            definition
+                .pointer("/spec/versions")?
+                .as_array()?
+                .iter()
+                .find(|v| text(v, "/name") == resource.version)?
+                .pointer("/schema/openAPIV3Schema")
+                .cloned()
+        })
+        .unwrap_or_else(|| json!({"type": "object"}));
     for (key, about) in [
         (
             "apiVersion",
@@ -186,9 +194,6 @@ fn schema(state: &State, resource: &Resource, refs: &str) -> Value {
         },
         });
     }
-    schema["x-kubernetes-group-version-kind"] = json!([{
-        "group": resource.group, "version": resource.version, "kind": resource.kind,
-    }]);
     schema
 }
 
