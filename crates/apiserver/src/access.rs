@@ -1,5 +1,5 @@
-//! Access reviews: `kubectl auth can-i` and controllers ask what they may do.
-//! Whoever gets in here may do everything.
+//! Access reviews: `kubectl auth can-i` and controllers ask what they may do,
+//! `kubectl auth whoami` who they are. Whoever gets in here may do everything.
 
 use bytes::Bytes;
 use http::Method;
@@ -16,6 +16,9 @@ pub(crate) fn review(
     path: &ResourcePath,
     body: &Bytes,
 ) -> Option<Result<Reply, Failure>> {
+    if is_self_review(path) {
+        return Some(who_am_i(call));
+    }
     if (path.group.as_str(), path.version.as_str()) != ("authorization.k8s.io", "v1") {
         return None;
     }
@@ -30,6 +33,23 @@ pub(crate) fn review(
         return Some(Err(Failure::generic_method_not_allowed()));
     }
     Some(answer(kind, body))
+}
+
+/// Whether a path is that of `kubectl auth whoami`, whose body says nothing.
+pub(crate) fn is_self_review(path: &ResourcePath) -> bool {
+    (path.group.as_str(), path.version.as_str()) == ("authentication.k8s.io", "v1")
+        && path.plural == "selfsubjectreviews"
+}
+
+fn who_am_i(call: &Call) -> Result<Reply, Failure> {
+    if call.method != Method::POST {
+        return Err(Failure::generic_method_not_allowed());
+    }
+    let user = json!({"username": call.user.name, "groups": call.user.groups});
+    let now = crate::clock::rfc3339(call.server.now());
+    let review = json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {"creationTimestamp": now}, "status": {"userInfo": user}});
+    Ok(Reply::value(201, &review))
 }
 
 fn answer(kind: &str, body: &[u8]) -> Result<Reply, Failure> {

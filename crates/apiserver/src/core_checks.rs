@@ -1,6 +1,11 @@
 //! What the core kinds refuse (`pkg/apis/*/validation` of the real server), as
 //! far as this server knows their rules.
 
+mod container;
+mod job;
+mod node;
+mod pod;
+
 use serde_json::Value;
 
 use crate::builtin::Kind;
@@ -24,16 +29,100 @@ pub(crate) fn validate(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<Fiel
         }
         Kind::MutatingWebhooks => crate::webhook::rules::validate(new, true),
         Kind::ValidatingWebhooks => crate::webhook::rules::validate(new, false),
-        Kind::Pod => pod(new, old),
-        Kind::Job => {
-            let containers = new.pointer("/spec/template/spec/containers");
-            let none = containers
-                .and_then(Value::as_array)
-                .is_none_or(Vec::is_empty);
-            let missing = none.then(|| FieldError::required("spec.template.spec.containers", ""));
-            missing.into_iter().collect()
-        }
+        Kind::Pod => match old {
+            None => pod::create(new),
+            Some(old) => pod::update(new, old),
+        },
+        Kind::Job => job::check(new, old),
+        Kind::Node => node::check(new, old),
+        Kind::Namespace => finalizers(new),
         _ => Vec::new(),
+    }
+}
+
+/// Checks an update of the status alone.
+pub(crate) fn validate_status(kind: Kind, new: &Value, old: &Value) -> Vec<FieldError> {
+    match kind {
+        Kind::Node => node::update(new, old),
+        Kind::Pod => pod::status(&new["status"], &old["status"]),
+        Kind::Namespace => phase(new).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a namespace waits for must be qualified, but for Kubernetes' own.
+pub(crate) fn finalizers(namespace: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for name in items(namespace, "/spec/finalizers").filter_map(Value::as_str) {
+        let wrong = crate::names::qualified_errors(name);
+        invalid_each("spec.finalizers", name, wrong, &mut errors);
+        let standard = matches!(name, "kubernetes" | "orphan" | "foregroundDeletion");
+        if !name.contains('/') && !standard {
+            errors.push(FieldError::invalid_str(
+                "spec.finalizers",
+                name,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
+        }
+    }
+    errors
+}
+
+/// The phase says whether a namespace is going away.
+fn phase(namespace: &Value) -> Option<FieldError> {
+    let (wanted, when) = if crate::meta::is_terminating(namespace) {
+        ("Terminating", "not empty")
+    } else {
+        ("Active", "empty")
+    };
+    let given = text(namespace, "/status/phase");
+    (given != wanted).then(|| {
+        FieldError::invalid_str(
+            "status.Phase",
+            given,
+            format!("may only be '{wanted}' if `deletionTimestamp` is {when}"),
+        )
+    })
+}
+
+/// The items of a list, or none.
+fn items<'v>(object: &'v Value, pointer: &str) -> impl Iterator<Item = &'v Value> {
+    let found = object.pointer(pointer).and_then(Value::as_array);
+    found.into_iter().flatten()
+}
+
+/// A whole number that is given.
+fn whole(object: &Value, key: &str) -> Option<i64> {
+    object.get(key).and_then(Value::as_i64)
+}
+
+/// One error for each text.
+fn invalid_each(field: &str, value: &str, wrong: Vec<String>, errors: &mut Vec<FieldError>) {
+    for why in wrong {
+        errors.push(FieldError::invalid_str(field, value, why));
+    }
+}
+
+/// A number below 0 is refused.
+fn non_negative(object: &Value, key: &str, field: &str, errors: &mut Vec<FieldError>) {
+    if let Some(number) = whole(object, key).filter(|n| *n < 0) {
+        let why = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid(field, &Value::from(number), why));
+    }
+}
+
+/// A text that must be there, and be one of these.
+fn one_of(object: &Value, key: &str, known: &[&str], field: &str, errors: &mut Vec<FieldError>) {
+    let given = text(object, &format!("/{key}"));
+    if given.is_empty() {
+        errors.push(FieldError::required(field, ""));
+    } else if !known.contains(&given) {
+        let known: Vec<String> = known.iter().map(|k| (*k).to_owned()).collect();
+        errors.push(FieldError::not_supported(
+            field,
+            &Value::from(given),
+            &known,
+        ));
     }
 }
 
@@ -253,60 +342,4 @@ fn event(event: &Value, controller_field: &str) -> Vec<FieldError> {
         ));
     }
     errors
-}
-
-fn pod(new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let containers = |pod: &Value| {
-        pod.pointer("/spec/containers")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len)
-    };
-    let Some(old) = old else {
-        if containers(new) == 0 {
-            errors.push(FieldError::required("spec.containers", ""));
-        }
-        return errors;
-    };
-    if containers(new) != containers(old) {
-        errors.push(FieldError::forbidden(
-            "spec.containers",
-            "pod updates may not add or remove containers",
-        ));
-        return errors;
-    }
-    if settled(new) != settled(old) {
-        errors.push(FieldError::forbidden(
-            "spec",
-            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-        ));
-    }
-    errors
-}
-
-/// The part of a pod's spec that never changes.
-fn settled(pod: &Value) -> Value {
-    let mut spec = pod.get("spec").cloned().unwrap_or_default();
-    for list in ["containers", "initContainers"] {
-        for container in spec
-            .get_mut(list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(container) = container.as_object_mut() {
-                container.remove("image");
-            }
-        }
-    }
-    if let Some(spec) = spec.as_object_mut() {
-        for key in [
-            "activeDeadlineSeconds",
-            "tolerations",
-            "terminationGracePeriodSeconds",
-        ] {
-            spec.remove(key);
-        }
-    }
-    spec
 }

@@ -54,6 +54,8 @@ pub(crate) fn default(kind: Kind, object: &mut Value) {
         Kind::Secret => secret(object),
         Kind::Pod => pod_spec(object.get_mut("spec"), true),
         Kind::Job => job(object),
+        Kind::Namespace => namespace(object),
+        Kind::Node => node(object),
         Kind::MutatingWebhooks => crate::webhook::rules::default(object, true),
         Kind::ValidatingWebhooks => crate::webhook::rules::default(object, false),
         _ => {}
@@ -113,9 +115,15 @@ fn pod_spec(spec: Option<&mut Value>, is_pod: bool) {
     for volume in items(spec, "volumes") {
         volume_defaults(volume);
     }
+    let host_network = is_pod && spec["hostNetwork"] == true;
     for list in ["containers", "initContainers"] {
         for container in items(spec, list) {
             container_defaults(container, is_pod);
+            for port in items(container, "ports").filter(|_| host_network) {
+                if let Some(number) = port.get("containerPort").cloned() {
+                    fill(port, "hostPort", number);
+                }
+            }
         }
     }
 }
@@ -177,20 +185,36 @@ fn field_ref(reference: Option<&mut Value>) {
     }
 }
 
+/// The tag of an image, `latest` when it has neither tag nor digest; nothing
+/// when the text is no reference to an image.
+fn tag(image: &str) -> Option<&str> {
+    let (path, tag) = match image.rsplit_once(':') {
+        Some((path, tag)) if !tag.contains('/') => (path, tag),
+        _ => (image, "latest"),
+    };
+    // In front of the first slash may stand a host with a port.
+    let path = match path.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => rest,
+        _ => path,
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
+    let part = |p: &str| {
+        p.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && p.ends_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let sound = path.chars().all(plain) && path.split('/').all(part);
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (sound && !tag.is_empty() && tag.chars().all(word)).then_some(tag)
+}
+
 fn container_defaults(container: &mut Value, is_pod: bool) {
     let image = container
         .get("image")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let tag = image
-        .rsplit('/')
-        .next()
-        .unwrap_or_default()
-        .split_once(':')
-        .map(|(_, t)| t);
-    let pull = match tag {
-        None | Some("latest") => "Always",
-        Some(_) => "IfNotPresent",
+    let pull = match tag(image) {
+        Some("latest") => "Always",
+        _ => "IfNotPresent",
     };
     for (key, value) in [
         ("imagePullPolicy", json!(pull)),
@@ -248,20 +272,74 @@ fn handler(of: &mut Value) {
     }
 }
 
+/// A namespace is labelled with its name, and active.
+fn namespace(object: &mut Value) {
+    let name = crate::meta::name(object).to_owned();
+    if !name.is_empty() {
+        let labels = crate::meta::of_mut(object)
+            .entry("labels")
+            .or_insert_with(|| json!({}));
+        labels["kubernetes.io/metadata.name"] = Value::String(name);
+    }
+    if object["status"]["phase"].is_null() {
+        object["status"]["phase"] = json!("Active");
+    }
+}
+
+/// What a node has, it may give away; the first of its ranges stands twice.
+fn node(object: &mut Value) {
+    if let Some(Value::Object(status)) = object.get_mut("status")
+        && let Some(capacity) = status.get("capacity").cloned()
+    {
+        status.entry("allocatable").or_insert(capacity);
+    }
+    if let Some(Value::Object(spec)) = object.get_mut("spec") {
+        let first = spec.get("podCIDRs").and_then(|all| all.get(0)).cloned();
+        match (spec.get("podCIDR").cloned(), first) {
+            (Some(one), first) if first.as_ref() != Some(&one) => {
+                spec.insert("podCIDRs".to_owned(), json!([one]));
+            }
+            (None, Some(first)) => {
+                spec.insert("podCIDR".to_owned(), first);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn given_in(object: &Value, key: &str) -> bool {
+    object.get(key).is_some_and(|value| !value.is_null())
+}
+
 fn job(object: &mut Value) {
+    let labels = object.pointer("/spec/template/metadata/labels").cloned();
+    if let Some(labels) = labels
+        && crate::meta::get(object, "labels").is_none()
+    {
+        crate::meta::set(object, "labels", Some(labels));
+    }
     let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) else {
         return;
     };
-    let given = |key: &str| spec.get(key).is_some();
-    if !given("completions") && !given("parallelism") {
+    if !given_in(spec, "completions") && !given_in(spec, "parallelism") {
         fill(spec, "completions", json!(1));
     }
     fill(spec, "parallelism", json!(1));
+    let tries = if given_in(spec, "backoffLimitPerIndex") {
+        i32::MAX
+    } else {
+        6
+    };
+    let replacement = if given_in(spec, "podFailurePolicy") {
+        "Failed"
+    } else {
+        "TerminatingOrFailed"
+    };
     for (key, value) in [
-        ("backoffLimit", json!(6)),
+        ("backoffLimit", json!(tries)),
         ("completionMode", json!("NonIndexed")),
         ("manualSelector", json!(false)),
-        ("podReplacementPolicy", json!("TerminatingOrFailed")),
+        ("podReplacementPolicy", json!(replacement)),
         ("suspend", json!(false)),
     ] {
         fill(spec, key, value);
@@ -271,27 +349,87 @@ fn job(object: &mut Value) {
     }
 }
 
-/// What a core kind sets when an object is created.
-pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
+/// What the real server's own admission plugins (`Priority`,
+/// `DefaultTolerationSeconds`, `TaintNodesByCondition`) make of a new object,
+/// before webhooks see it.
+pub(crate) fn admit_create(kind: Kind, object: &mut Value) {
     match kind {
+        Kind::Node => {
+            let spec = &mut object["spec"];
+            if spec.is_null() {
+                *spec = json!({});
+            }
+            let Value::Object(spec) = spec else { return };
+            let taints = spec.entry("taints").or_insert_with(|| json!([]));
+            let Value::Array(taints) = taints else { return };
+            let wanted = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+            let there = |t: &Value| ["key", "effect"].iter().all(|k| t[k] == wanted[k]);
+            if !taints.iter().any(there) {
+                taints.push(wanted);
+            }
+        }
         Kind::Pod => {
-            object["status"] = json!({"phase": "Pending", "qosClass": quality(object)});
             if let Some(spec) = object.get_mut("spec").filter(|s| s.is_object()) {
                 fill(spec, "priority", json!(0));
                 fill(spec, "preemptionPolicy", json!("PreemptLowerPriority"));
-                fill(
-                    spec,
-                    "tolerations",
-                    json!([
-                        {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
-                        {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300},
-                    ]),
-                );
+                tolerate(spec);
             }
         }
+        _ => {}
+    }
+}
+
+/// The same for a changed object.
+pub(crate) fn admit_update(kind: Kind, new: &mut Value, old: &Value) {
+    if kind != Kind::Pod {
+        return;
+    }
+    let Some(spec) = new.get_mut("spec").filter(|s| s.is_object()) else {
+        return;
+    };
+    for key in ["priority", "preemptionPolicy"] {
+        if let Some(value) = old["spec"].get(key) {
+            fill(spec, key, value.clone());
+        }
+    }
+    tolerate(spec);
+}
+
+/// A pod stays five minutes on a node that is not ready or cannot be reached.
+fn tolerate(spec: &mut Value) {
+    let Value::Object(spec) = spec else { return };
+    for state in ["not-ready", "unreachable"] {
+        let key = format!("node.kubernetes.io/{state}");
+        let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+        let Value::Array(tolerations) = tolerations else {
+            return;
+        };
+        let text = |t: &Value, key: &str| t[key].as_str().unwrap_or_default().to_owned();
+        let tolerated = |t: &Value| {
+            let (of, effect) = (text(t, "key"), text(t, "effect"));
+            (of.is_empty() || of == key) && matches!(effect.as_str(), "" | "NoExecute")
+        };
+        if !tolerations.iter().any(tolerated) {
+            tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+        }
+    }
+}
+
+/// What a core kind sets when an object is created.
+pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
+    match kind {
+        Kind::Pod => object["status"] = json!({"phase": "Pending", "qosClass": quality(object)}),
         Kind::Job => {
             object["status"] = json!({});
             job_selector(object);
+        }
+        Kind::Node => {
+            for path in ["spec/configSource", "status/config"] {
+                let (part, member) = path.split_once('/').unwrap_or_default();
+                if let Some(Value::Object(part)) = object.get_mut(part) {
+                    part.remove(member);
+                }
+            }
         }
         _ => {}
     }
@@ -354,8 +492,9 @@ fn job_selector(object: &mut Value) {
     }
     let template_meta = crate::meta::of_mut(template);
     let wanted = template_meta.entry("labels").or_insert_with(|| json!({}));
+    // Labels that are there and say something else are refused later.
     for (key, value) in labels {
-        wanted[key] = Value::from(value.as_str());
+        fill(wanted, key, Value::from(value.as_str()));
     }
     // A job without labels shares those of its template.
     if crate::meta::get(object, "labels").is_none() {
@@ -366,6 +505,13 @@ fn job_selector(object: &mut Value) {
             all[key] = Value::from(value.as_str());
         }
     }
-    object["spec"]["selector"] =
-        json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    let spec = &mut object["spec"];
+    fill(spec, "selector", json!({}));
+    fill(&mut spec["selector"], "matchLabels", json!({}));
+    let wanted = Value::from(uid);
+    fill(
+        &mut spec["selector"]["matchLabels"],
+        "batch.kubernetes.io/controller-uid",
+        wanted,
+    );
 }

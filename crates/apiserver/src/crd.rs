@@ -29,23 +29,120 @@ fn flag(object: &Value, pointer: &str) -> bool {
         .unwrap_or_default()
 }
 
+/// The members of a definition and of the types in it (`types.go` of
+/// `apiextensions/v1`): behind a colon the type of a member; `[T]` is a list and
+/// `{T}` a map of it, `T?` reads leniently, and what is left out is a scalar or
+/// any JSON.
+const MEMBERS: &[(&str, &str)] = &[
+    (
+        "definition",
+        "apiVersion kind metadata spec:spec status:status",
+    ),
+    (
+        "spec",
+        "group names:names scope versions:[version] conversion:conversion preserveUnknownFields",
+    ),
+    (
+        "names",
+        "plural singular shortNames kind listKind categories",
+    ),
+    (
+        "version",
+        "name served storage deprecated deprecationWarning schema:schema subresources:subresources additionalPrinterColumns:[column] selectableFields:[selectable]",
+    ),
+    ("schema", "openAPIV3Schema:props"),
+    ("subresources", "status:empty scale:scale"),
+    ("empty", ""),
+    (
+        "scale",
+        "specReplicasPath statusReplicasPath labelSelectorPath",
+    ),
+    ("column", "name type format description priority jsonPath"),
+    ("selectable", "jsonPath"),
+    ("conversion", "strategy webhook:webhook"),
+    ("webhook", "clientConfig:client conversionReviewVersions"),
+    ("client", "url service:service caBundle"),
+    ("service", "namespace name path port"),
+    (
+        "status",
+        "conditions:[condition] acceptedNames:names storedVersions",
+    ),
+    (
+        "condition",
+        "type status lastTransitionTime reason message observedGeneration",
+    ),
+    (
+        "props",
+        "id $schema $ref description type format title default maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern maxItems minItems uniqueItems multipleOf enum maxProperties minProperties required items:props? allOf:[props] oneOf:[props] anyOf:[props] not:props properties:{props} additionalProperties:props? patternProperties:{props} dependencies additionalItems:props? definitions:{props} externalDocs:docs example nullable x-kubernetes-preserve-unknown-fields x-kubernetes-embedded-resource x-kubernetes-int-or-string x-kubernetes-list-map-keys x-kubernetes-list-type x-kubernetes-map-type x-kubernetes-validations:[rule]",
+    ),
+    ("docs", "description url"),
+    (
+        "rule",
+        "rule message messageExpression reason fieldPath optionalOldSelf",
+    ),
+];
+
 /// Drops the members that a definition does not have, and names them.
 pub(crate) fn shape(object: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
+    prune(object, "definition", "", &mut Some(&mut unknown));
     if let Value::Object(map) = object {
-        map.retain(|key, value| {
-            let known = matches!(
-                key.as_str(),
-                "apiVersion" | "kind" | "metadata" | "spec" | "status"
-            );
-            if !known {
-                unknown.push(key.clone());
-            }
-            known && !value.is_null()
-        });
+        map.retain(|_, value| !value.is_null());
     }
     default(object);
     unknown
+}
+
+/// Goes along the types of [`MEMBERS`]; `unknown` is `None` where Go's own
+/// decoders read without telling what they skip.
+fn prune(value: &mut Value, of: &str, at: &str, unknown: &mut Option<&mut Vec<String>>) {
+    if let Some(of) = of.strip_suffix('?') {
+        // One schema, or a list of them.
+        let mut items = match value {
+            Value::Array(items) => items.iter_mut().collect(),
+            one => vec![one],
+        };
+        items
+            .iter_mut()
+            .for_each(|item| prune(item, of, at, &mut None));
+        return;
+    }
+    if let Some(of) = of.strip_prefix('[').and_then(|of| of.strip_suffix(']')) {
+        let items = value.as_array_mut().into_iter().flatten();
+        for (i, item) in items.enumerate() {
+            prune(item, of, &format!("{at}[{i}]"), unknown);
+        }
+        return;
+    }
+    if let Some(of) = of.strip_prefix('{').and_then(|of| of.strip_suffix('}')) {
+        for (key, member) in value.as_object_mut().into_iter().flatten() {
+            prune(member, of, &format!("{at}.{key}"), unknown);
+        }
+        return;
+    }
+    let members = MEMBERS.iter().find(|(name, _)| *name == of);
+    let (Some((_, members)), Value::Object(map)) = (members, value) else {
+        return;
+    };
+    map.retain(|key, member| {
+        let place = if at.is_empty() {
+            key.clone()
+        } else {
+            format!("{at}.{key}")
+        };
+        let found = members
+            .split(' ')
+            .map(|m| m.split_once(':').unwrap_or((m, "")))
+            .find(|(name, _)| name == key);
+        let Some((_, of)) = found else {
+            if let Some(unknown) = unknown {
+                unknown.push(place);
+            }
+            return false;
+        };
+        prune(member, of, &place, unknown);
+        true
+    });
 }
 
 /// Fills in what a definition leaves out (`apiextensions/v1/defaults.go`).

@@ -167,19 +167,15 @@ fn verbs(resource: &Resource) -> Vec<&'static str> {
     verbs
 }
 
-/// Eight bytes that name the storage version, as the real server's hash does.
+/// Eight bytes that name the storage version (`storageversionhash.go`).
 fn storage_hash(resource: &Resource) -> String {
     use base64::Engine;
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in format!(
+    let named = format!(
         "{}/{}/{}",
         resource.table.group, resource.storage_version, resource.kind
-    )
-    .bytes()
-    {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    }
-    base64::engine::general_purpose::STANDARD.encode(hash.to_be_bytes())
+    );
+    let hash = ring::digest::digest(&ring::digest::SHA256, named.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(&hash.as_ref()[..8])
 }
 
 fn aggregated(registry: &Registry, version: &str, core: bool) -> Reply {

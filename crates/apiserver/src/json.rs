@@ -23,6 +23,109 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Er
     Ok((value, duplicates.into_inner()))
 }
 
+/// Brings paths of unknown and of doubled keys into the order in which a reader
+/// of the document meets them; the flag says that a path is of a doubled key.
+pub(crate) fn in_order(bytes: &[u8], paths: Vec<(bool, String)>) -> Vec<(bool, String)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut keys = Vec::new();
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let walked = Keys {
+        at: String::new(),
+        keys: &mut keys,
+    }
+    .deserialize(&mut reader);
+    if walked.is_err() {
+        return paths;
+    }
+    let mut placed: Vec<(usize, (bool, String))> = paths
+        .into_iter()
+        .map(|(doubled, path)| {
+            let mut met = keys.iter().enumerate().filter(|(_, key)| **key == path);
+            let first = met.next();
+            let place = if doubled { met.next() } else { first };
+            (place.map_or(usize::MAX, |(i, _)| i), (doubled, path))
+        })
+        .collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, path)| path).collect()
+}
+
+/// Notes the path of every key.
+struct Keys<'k> {
+    at: String,
+    keys: &'k mut Vec<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Keys<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Keys<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut i = 0;
+        loop {
+            let item = Keys {
+                at: format!("{}[{i}]", self.at),
+                keys: &mut *self.keys,
+            };
+            if seq.next_element_seed(item)?.is_none() {
+                return Ok(());
+            }
+            i += 1;
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            let at = if self.at.is_empty() {
+                key
+            } else {
+                format!("{}.{key}", self.at)
+            };
+            self.keys.push(at.clone());
+            map.next_value_seed(Keys {
+                at,
+                keys: &mut *self.keys,
+            })?;
+        }
+        Ok(())
+    }
+}
+
 /// A path to the value being read, as a list from the inside out: building
 /// texts for every key would cost more than the parsing.
 #[derive(Clone, Copy)]
@@ -217,6 +320,23 @@ mod tests {
             parse(br#"{"spec":{"l":[{"a":1,"a":2}],"b":1,"b":3}}"#).expect("valid");
         assert_eq!(value["spec"]["b"], 3);
         assert_eq!(twice, ["spec.l[0].a", "spec.b"]);
+    }
+
+    #[test]
+    fn complaints_come_in_the_order_of_the_document() {
+        let body = br#"{"z":1,"a":{"k":1,"k":2,"o":[{"x":1}]},"b":1}"#;
+        let given = [
+            (true, "a.k"),
+            (false, "a.o[0].x"),
+            (false, "b"),
+            (false, "z"),
+        ];
+        let given = given.map(|(doubled, path)| (doubled, path.to_owned()));
+        let sorted: Vec<String> = in_order(body, given.to_vec())
+            .into_iter()
+            .map(|(_, path)| path)
+            .collect();
+        assert_eq!(sorted, ["z", "a.k", "a.o[0].x", "b"]);
     }
 
     #[test]

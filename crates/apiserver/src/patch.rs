@@ -259,13 +259,13 @@ impl Patch {
                 if let Some(go) = &go {
                     crate::strategic::merge(go, &mut new, patch)?;
                     if let Err(why) = go_decode::convertible(go, &new) {
-                        return Err(refused(&strategic_text(patch), &why));
+                        return Err(refused(&strategic_text(patch, old), &why));
                     }
                 }
             }
         }
         let shown = |merged: &Value| match form {
-            Form::Strategic(patch) => strategic_text(patch),
+            Form::Strategic(patch) => strategic_text(patch, old),
             _ => go_decode::text(go.as_ref(), merged, &opened),
         };
         // What the patch made is only shown when something is wrong with it.
@@ -342,23 +342,28 @@ fn refused(text: &str, why: &str) -> Failure {
     Failure::invalid("", "", "", &[FieldError::invalid_str("patch", text, why)])
 }
 
-/// A strategic patch as Go prints the map that is left of it.
-fn strategic_text(patch: &Value) -> String {
-    fn left(value: &Value) -> Value {
+/// A strategic patch as Go prints the map that is left of it: nulls below what
+/// the object does not have are gone (`discardNullValuesFromPatch`).
+fn strategic_text(patch: &Value, object: Option<&Value>) -> String {
+    fn left(value: &Value, object: Option<&Value>) -> Value {
         match value {
             Value::Object(map) => map
                 .iter()
                 .filter(|(key, value)| {
                     let replaces = *key == "$patch" && *value == "replace";
-                    !replaces && *key != "$retainKeys" && !key.starts_with("$setElementOrder/")
+                    let nothing = value.is_null() && object.is_none();
+                    !nothing
+                        && !replaces
+                        && *key != "$retainKeys"
+                        && !key.starts_with("$setElementOrder/")
                 })
-                .map(|(key, value)| (key.clone(), left(value)))
+                .map(|(key, value)| (key.clone(), left(value, object.and_then(|o| o.get(key)))))
                 .collect::<Map<_, _>>()
                 .into(),
             other => other.clone(),
         }
     }
-    crate::smd::typed::go_plain(&left(patch))
+    crate::smd::typed::go_plain(&left(patch, object))
 }
 
 /// `serde_json`'s error in the words of Go, as far as they are close.

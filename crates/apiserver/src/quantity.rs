@@ -21,6 +21,12 @@ pub(crate) fn canonical(text: &str) -> Result<String, String> {
     Ok(written(nanos, format))
 }
 
+/// Which of two quantities is larger; what is none counts as 0.
+pub(crate) fn compare(a: &str, b: &str) -> std::cmp::Ordering {
+    let amount = |text: &str| parse(text).map(|(nanos, _)| nanos).unwrap_or_default();
+    amount(a).cmp(&amount(b))
+}
+
 fn parse(text: &str) -> Result<(i128, Format), String> {
     let wrong = || WRONG.to_owned();
     let (negative, rest) = match text.strip_prefix('-') {

@@ -202,16 +202,31 @@ impl Continue {
                 "invalid continue token: continue key is not valid: {why}"
             ))
         };
-        let bytes = URL_SAFE_NO_PAD
-            .decode(token.trim_end_matches('='))
-            .map_err(|e| bad(&e.to_string()))?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|e| bad(&e.to_string()))?;
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| {
+            let at = match error {
+                base64::DecodeError::InvalidByte(at, _)
+                | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                // Too short: Go names the beginning of the last four.
+                _ => token.len() - token.len() % 4,
+            };
+            bad(&format!("illegal base64 data at input byte {at}"))
+        })?;
+        let value: Value = serde_json::from_slice(&bytes)
+            .map_err(|e| bad(&crate::patch::go_json_error(&e, &bytes)))?;
         if text(&value, "/v") != "meta.k8s.io/v1" {
-            return Err(bad("server does not recognize this encoded version "));
+            return Err(bad(&format!(
+                "server does not recognize this encoded version {}",
+                text(&value, "/v")
+            )));
+        }
+        if value.get("rv").and_then(Value::as_i64).unwrap_or_default() == 0 {
+            return Err(bad(
+                "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+            ));
         }
         let start = text(&value, "/start");
         if start.is_empty() {
-            return Err(bad("encoded start key empty"));
+            return Err(bad("encoded start key empty (version meta.k8s.io/v1)"));
         }
         Ok(Self {
             version: value
@@ -286,6 +301,8 @@ pub(crate) fn collect(
             "specifying resource version is not allowed when using continue",
         ));
     }
+    // The watch cache answers "any version" with everything it has.
+    let limit = if asked == Some("0") { 0 } else { limit };
     let asked = asked.map(parse_version).transpose()?;
 
     let mut state = call.server.state();

@@ -19,6 +19,9 @@ use crate::status::Failure;
 /// Bodies above this are refused, as by the real server.
 pub(crate) const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
+/// As much of a body that is too large is read, and forgotten.
+const SKIPPED: usize = 64 * 1024 * 1024;
+
 /// A request without its body.
 pub(crate) struct Call {
     pub(crate) server: ApiServer,
@@ -32,6 +35,8 @@ pub(crate) struct Call {
     pub(crate) warnings: Warnings,
     /// How many changes old a cached answer shall be; a fault asks for it.
     pub(crate) behind: u64,
+    /// What strict validation says of a body in YAML with a key twice.
+    pub(crate) doubled_in_yaml: Option<String>,
 }
 
 impl Call {
@@ -58,6 +63,7 @@ impl Call {
             user_agent: text(header::USER_AGENT),
             warnings: Warnings::default(),
             behind: 0,
+            doubled_in_yaml: None,
         })
     }
 
@@ -79,6 +85,7 @@ impl Call {
             user_agent: String::new(),
             warnings: Warnings::default(),
             behind: 0,
+            doubled_in_yaml: None,
         }
     }
 
@@ -166,18 +173,25 @@ where
     let mut body = std::pin::pin!(body);
     let mut whole = BytesMut::new();
     let mut first: Option<Bytes> = None;
+    // A client that cannot write on would not read the answer.
+    let mut skipped = 0;
     loop {
         let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         match frame {
             None => break,
-            Some(Err(_)) => return Err(Failure::bad_request("unexpected EOF")),
+            Some(Err(_)) if skipped == 0 => return Err(Failure::bad_request("unexpected EOF")),
+            Some(Err(_)) => break,
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else {
                     continue;
                 };
                 let so_far = whole.len() + first.as_ref().map_or(0, Bytes::len);
-                if so_far + data.len() > BODY_LIMIT {
-                    return Err(Failure::too_large(BODY_LIMIT));
+                if skipped > 0 || so_far + data.len() > BODY_LIMIT {
+                    skipped += data.len();
+                    if skipped >= SKIPPED {
+                        break;
+                    }
+                    continue;
                 }
                 match (&first, whole.is_empty()) {
                     (None, true) => first = Some(data),
@@ -190,6 +204,9 @@ where
                 }
             }
         }
+    }
+    if skipped > 0 {
+        return Err(Failure::too_large(BODY_LIMIT));
     }
     Ok(first.unwrap_or_else(|| whole.freeze()))
 }
@@ -283,6 +300,9 @@ async fn route_verb(
             } else {
                 not_allowed()
             }),
+            Method::DELETE if resource.behaviour == crate::builtin::Kind::Namespace => {
+                Err(not_allowed())
+            }
             Method::DELETE => crate::delete::collection(call, &target, body).await,
             _ => Err(not_allowed()),
         },

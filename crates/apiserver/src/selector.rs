@@ -307,6 +307,25 @@ fn unescaped(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
+/// The terms of a field selector; a comma behind a backslash does not end one.
+fn split_terms(text: &str) -> Vec<&str> {
+    let mut terms = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (i, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ',' => {
+                terms.push(&text[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    terms.push(&text[start..]);
+    terms
+}
+
 /// A parsed `fieldSelector`: path, wanted value, whether it must be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldSelector {
@@ -317,23 +336,24 @@ impl FieldSelector {
     /// Parses; the paths are not checked yet.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut terms = Vec::new();
-        for part in text.split(',') {
+        let mut parts = split_terms(text);
+        parts.sort_unstable();
+        for part in parts {
             if part.is_empty() {
                 continue;
             }
-            let term = if let Some((key, value)) = part.split_once("!=") {
-                (key, value, false)
-            } else if let Some((key, value)) = part.split_once("==") {
-                (key, value, true)
-            } else if let Some((key, value)) = part.split_once('=') {
-                (key, value, true)
-            } else {
+            // The first operator counts; what stands behind it is the value.
+            let Some(at) = part.find('=') else {
                 return Err(format!(
                     "invalid selector: '{text}'; can't understand '{part}'"
                 ));
             };
-            let value = unescaped(term.1)?;
-            terms.push((term.0.to_owned(), value, term.2));
+            let (key, value) = (&part[..at], &part[at + 1..]);
+            let (key, value, equal) = match key.strip_suffix('!') {
+                Some(key) => (key, value, false),
+                None => (key, value.strip_prefix('=').unwrap_or(value), true),
+            };
+            terms.push((key.to_owned(), unescaped(value)?, equal));
         }
         Ok(Self { terms })
     }
@@ -432,6 +452,19 @@ mod tests {
             ),
             owners: Vec::new(),
             terminating: false,
+        }
+    }
+
+    #[test]
+    fn values_of_fields_are_unescaped() {
+        let terms = |text| FieldSelector::parse(text).map(|s| s.terms);
+        let own = |k: &str, v: &str, e| (k.to_owned(), v.to_owned(), e);
+        assert_eq!(
+            terms("b!=x\\,y,a==\\=\\\\"),
+            Ok(vec![own("a", "=\\", true), own("b", "x,y", false)])
+        );
+        for bad in ["a", "a=\\x", "a=b=c", "a=\\"] {
+            assert!(terms(bad).is_err(), "{bad}");
         }
     }
 

@@ -294,7 +294,7 @@ impl ApiServer {
             Ok(body) => body,
             Err(failure) => return Ok(Reply::failure(&failure).into_response()),
         };
-        let body = match call.read_protobuf(body) {
+        let body = match call.read_body_as_json(body) {
             Ok(body) => body,
             Err(failure) => return Ok(Reply::failure(&failure).into_response()),
         };
@@ -441,12 +441,16 @@ where
 }
 
 impl Call {
-    /// A protobuf body as JSON; other bodies as they are.
-    fn read_protobuf(&mut self, body: Bytes) -> Result<Bytes, Failure> {
+    /// A body in protobuf or YAML as JSON; other bodies as they are.
+    fn read_body_as_json(&mut self, body: Bytes) -> Result<Bytes, Failure> {
         let Route::Resource(path) = &self.route else {
             return Ok(body);
         };
-        if body.is_empty() || !crate::protobuf::is(&self.content_type) {
+        let protobuf = crate::protobuf::is(&self.content_type);
+        if crate::access::is_self_review(path) {
+            return Ok(body);
+        }
+        if body.is_empty() || !(protobuf || crate::yaml::is(&self.content_type)) {
             return Ok(body);
         }
         let found = self
@@ -455,7 +459,13 @@ impl Call {
             .registry
             .get(&path.group, &path.version, &path.plural);
         let kind = found.map(|resource| resource.kind.clone());
-        let json = crate::protobuf::to_json(&body, &kind.unwrap_or_default())?;
+        let kind = kind.unwrap_or_default();
+        let json = if protobuf {
+            crate::protobuf::to_json(&body, &kind)?
+        } else {
+            self.doubled_in_yaml = crate::yaml::doubled(&body);
+            crate::yaml::to_json(&body, &kind)?
+        };
         "application/json".clone_into(&mut self.content_type);
         Ok(json)
     }

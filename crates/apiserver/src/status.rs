@@ -405,6 +405,7 @@ impl Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     Required,
+    NotFound,
     Invalid,
     TypeInvalid,
     NotSupported,
@@ -418,6 +419,7 @@ impl ErrorKind {
     fn reason(self) -> &'static str {
         match self {
             Self::Required => "FieldValueRequired",
+            Self::NotFound => "FieldValueNotFound",
             Self::Invalid => "FieldValueInvalid",
             Self::TypeInvalid => "FieldValueTypeInvalid",
             Self::NotSupported => "FieldValueNotSupported",
@@ -431,6 +433,7 @@ impl ErrorKind {
     fn text(self) -> &'static str {
         match self {
             Self::Required => "Required value",
+            Self::NotFound => "Not found",
             Self::Invalid | Self::TypeInvalid => "Invalid value",
             Self::NotSupported => "Unsupported value",
             Self::Forbidden => "Forbidden",
@@ -458,6 +461,16 @@ impl FieldError {
             field: field.into(),
             value: None,
             detail: detail.into(),
+        }
+    }
+
+    /// Names something that is not there.
+    pub(crate) fn not_found(field: impl Into<String>, value: &str) -> Self {
+        Self {
+            kind: ErrorKind::NotFound,
+            field: field.into(),
+            value: Some(quote(value)),
+            detail: String::new(),
         }
     }
 

@@ -32,6 +32,7 @@ pub(crate) fn prepare_create(resource: &Resource, object: &mut Value) {
             let labels = meta::of_mut(object)
                 .entry("labels")
                 .or_insert_with(|| json!({}));
+            // Also when the name was made only now.
             labels["kubernetes.io/metadata.name"] = Value::String(name);
         }
         kind => crate::core_rules::prepare_create(kind, object),
@@ -214,6 +215,7 @@ pub(crate) fn validate_update(
             | Kind::Node
             | Kind::Namespace
             | Kind::Job
+            | Kind::Pod
     );
     if whole && sub.is_empty() {
         errors.extend(meta::validate(new, resource.namespaced, kind.name_rule()));
@@ -248,6 +250,10 @@ pub(crate) fn validate_update(
             errors.extend(crate::definition::validate(new, Some(old)));
         }
         (kind, "") => errors.extend(crate::core_checks::validate(kind, new, Some(old))),
+        (Kind::Namespace, "finalize") => errors.extend(crate::core_checks::finalizers(new)),
+        (kind, "status") => {
+            errors.extend(crate::core_checks::validate_status(kind, new, old));
+        }
         _ => {}
     }
     errors

@@ -26,6 +26,8 @@ use crate::store::{Change, Event, Stored};
 const BATCH: usize = 256;
 /// Time between bookmarks, as in the real watch cache.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// Time between the last bookmark and the end of a watch.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// How long a watch lasts that sets no timeout (the real one: 30 to 60 minutes).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 
@@ -40,7 +42,8 @@ struct Watch {
     pending: VecDeque<Bytes>,
     deadline: Instant,
     next_bookmark: Option<Instant>,
-    last_bookmark: u64,
+    /// The version that the watch began at: nothing to tell of it.
+    begun_at: u64,
     first_table: bool,
     done: bool,
 }
@@ -78,12 +81,18 @@ pub(crate) fn start(call: &Call, target: &Target, name: Option<&str>) -> Result<
         generation: 0,
         pending: VecDeque::new(),
         deadline: now + timeout,
-        next_bookmark: bookmarks.then(|| now + BOOKMARK_EVERY),
-        last_bookmark: 0,
+        next_bookmark: None,
+        begun_at: 0,
         first_table: true,
         done: false,
     };
+    if bookmarks {
+        watch.next_bookmark = watch.bookmark_after(now);
+    }
+    // What is there is asked for without saying so (`SetListOptionsDefaults`).
+    let initial = initial.or((asked.unwrap_or_default() == 0).then_some(true));
     watch.begin(call, asked, initial, bookmarks)?;
+    watch.begun_at = watch.cursor;
     let lines = futures::stream::unfold(watch, |mut watch| async move {
         watch
             .next()
@@ -188,6 +197,13 @@ impl Watch {
         self.done = true;
     }
 
+    /// When the next bookmark is due: every minute, and a last time shortly
+    /// before the end (`nextBookmarkTime` of `cache_watcher.go`).
+    fn bookmark_after(&self, now: Instant) -> Option<Instant> {
+        let last = self.deadline.checked_sub(LAST_BOOKMARK)?;
+        (last > now).then(|| last.min(now + BOOKMARK_EVERY))
+    }
+
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(line) = self.pending.pop_front() {
@@ -240,18 +256,14 @@ impl Watch {
                 () = changed => {}
                 () = tokio::time::sleep_until(wake) => {
                     let now = Instant::now();
-                    let last = now >= self.deadline;
-                    if let Some(next) = self.next_bookmark
-                        && (now >= next || last)
-                    {
-                        self.next_bookmark = Some(now + BOOKMARK_EVERY);
-                        if self.cursor > self.last_bookmark || last {
-                            self.last_bookmark = self.cursor;
+                    if self.next_bookmark.is_some_and(|next| now >= next) {
+                        self.next_bookmark = self.bookmark_after(now);
+                        if self.cursor > self.begun_at {
                             let line = self.bookmark(self.cursor, false);
                             self.pending.push_back(line);
                         }
                     }
-                    self.done = last;
+                    self.done = now >= self.deadline;
                 }
             }
         }

@@ -72,6 +72,7 @@ pub(super) async fn create_object(
     if request.name.is_empty() {
         request.name = meta::name(&object).to_owned();
     }
+    crate::core_rules::admit_create(resource.behaviour, &mut object);
     let object = mutate(&call.server, &mut request, object).await?;
     if !generated {
         return try_create(call, target, object, &mut request, dry_run, fresh).await;

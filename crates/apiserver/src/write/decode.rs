@@ -78,7 +78,7 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
         )));
     }
     check_type(target, &mut object)?;
-    shape_body(call, target, &mut object, &duplicates)?;
+    shape_body(call, target, &mut object, body, &duplicates)?;
     Ok(object)
 }
 
@@ -142,6 +142,7 @@ fn shape_body(
     call: &Call,
     target: &Target,
     object: &mut Value,
+    body: &[u8],
     duplicates: &[String],
 ) -> Result<(), Failure> {
     let resource = &target.resource;
@@ -163,7 +164,23 @@ fn shape_body(
             })
     };
     let doubled: Vec<String> = duplicates.iter().filter(|p| !skipped(p)).cloned().collect();
-    let complaints = complaints(&doubled, &unknown);
+    let mut complaints = if resource.is_custom() || doubled.len() + unknown.len() < 2 {
+        complaints(&doubled, &unknown)
+    } else {
+        // Go's decoder tells of both as it meets them; of custom resources the
+        // unknown fields are only found when they are pruned.
+        let both = doubled.iter().map(|path| (true, path.clone()));
+        let both = both.chain(unknown.iter().map(|path| (false, path.clone())));
+        let ordered = crate::json::in_order(body, both.collect());
+        let shown = |(doubled, path): (bool, String)| {
+            let kind = if doubled { "duplicate" } else { "unknown" };
+            format!("{kind} field {}", quote(&path))
+        };
+        ordered.into_iter().map(shown).collect()
+    };
+    if let Some(doubled) = &call.doubled_in_yaml {
+        complaints.insert(0, doubled.clone());
+    }
     match FieldValidation::of(&call.query)? {
         FieldValidation::Ignore => {}
         FieldValidation::Warn => complaints.into_iter().for_each(|c| call.warn(c)),

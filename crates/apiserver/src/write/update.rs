@@ -182,6 +182,9 @@ async fn try_update(
     let mut request = admission_request(call, target, Operation::Update, dry_run);
     name.clone_into(&mut request.name);
     request.old_object = Some(old.clone());
+    if target.subresource.is_empty() {
+        crate::core_rules::admit_update(resource.behaviour, &mut new, &old);
+    }
     new = mutate(server, &mut request, new).await?;
     check_version(target, name, &mut new, &existing)?;
     keep_system_fields(&mut new, &old);

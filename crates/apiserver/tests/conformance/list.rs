@@ -14,6 +14,8 @@ conformance!(
     field_selectors_that_do_not_parse_are_refused,
     field_selectors_exclude_and_combine,
     a_continue_token_that_is_none_is_refused,
+    any_version_has_no_pages,
+    commas_in_values_of_fields_are_escaped,
     any_version_that_is_not_newer_will_do,
     objects_of_all_namespaces_are_listed_together,
     pages_follow_selectors,
@@ -231,13 +233,27 @@ async fn a_continue_token_that_is_none_is_refused(arm: Arm) {
     arm.get(&format!("{p}?continue=e30"))
         .await
         .fails(400, "BadRequest", "invalid continue token: continue key is not valid: server does not recognize this encoded version ");
-    let answer = arm.get(&format!("{p}?continue=abc")).await;
-    assert_eq!((answer.code, answer.reason()), (400, "BadRequest"));
-    assert!(
-        answer
-            .message()
-            .starts_with("invalid continue token: continue key is not valid: ")
-    );
+    for (token, why) in [
+        (
+            "abc",
+            "invalid character 'i' looking for beginning of value",
+        ),
+        ("!", "illegal base64 data at input byte 0"),
+        ("abcde", "illegal base64 data at input byte 4"),
+        (
+            "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ",
+            "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+        ),
+        (
+            "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MX0",
+            "encoded start key empty (version meta.k8s.io/v1)",
+        ),
+    ] {
+        let text = format!("invalid continue token: continue key is not valid: {why}");
+        arm.get(&format!("{p}?continue={token}"))
+            .await
+            .fails(400, "BadRequest", &text);
+    }
 }
 
 async fn any_version_that_is_not_newer_will_do(arm: Arm) {
@@ -302,4 +318,48 @@ async fn a_continued_list_has_no_version_of_its_own(arm: Arm) {
         "BadRequest",
         "specifying resource version is not allowed when using continue",
     );
+}
+
+async fn any_version_has_no_pages(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    labelled(&arm, &p, &g).await;
+    let newest = arm.get(&p).await.ok().version().to_owned();
+    for version in ["0", newest.as_str()] {
+        let path =
+            format!("{p}?limit=1&resourceVersionMatch=NotOlderThan&resourceVersion={version}");
+        // The watch cache may still miss the last writes.
+        let mut list = arm.get(&path).await.ok();
+        for _ in 0..200 {
+            if version != "0" || names(&list).len() == 3 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            list = arm.get(&path).await.ok();
+        }
+        let whole = version == "0";
+        assert_eq!(names(&list).len(), if whole { 3 } else { 1 });
+        assert_eq!(list.body["metadata"]["continue"] == "", whole, "{list:?}");
+    }
+}
+
+async fn commas_in_values_of_fields_are_escaped(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    labelled(&arm, &p, &g).await;
+    for (selector, wanted) in [
+        ("metadata.name!%3Da%5C,b", 3),
+        ("metadata.name%3Da%5C,b", 0),
+        ("metadata.name%3Da,metadata.name!%3Db%5C%3D", 1),
+    ] {
+        let list = arm.get(&format!("{p}?fieldSelector={selector}")).await.ok();
+        assert_eq!(names(&list).len(), wanted, "{selector}");
+    }
+    for (selector, why) in [
+        ("metadata.name%3Da%5C", "invalid escape sequence: \\"),
+        ("metadata.name%3Da%5Cx", "invalid escape sequence: \\x"),
+        ("metadata.name%3Da%3Db", "unescaped character in value: 61"),
+    ] {
+        let answer = arm.get(&format!("{p}?fieldSelector={selector}")).await;
+        assert_eq!(answer.code, 400, "{answer:?}");
+        assert!(answer.message().contains(why), "{answer:?}");
+    }
 }

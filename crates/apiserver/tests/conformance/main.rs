@@ -32,10 +32,12 @@ macro_rules! conformance {
 mod apply;
 mod clients;
 mod collection;
+mod core_checks;
 mod core_kinds;
 mod create;
 mod definitions;
 mod delete;
+mod differences;
 mod discovery;
 mod forms;
 mod hostile;

@@ -21,6 +21,8 @@ conformance!(
     core_kinds_are_watched_under_the_old_path_too,
     a_watch_from_a_list_misses_nothing,
     a_watch_without_initial_events_starts_now,
+    what_is_there_ends_with_a_bookmark_without_asking,
+    a_short_watch_has_no_last_bookmark,
 );
 
 fn kinds(frames: &[Value]) -> Vec<(String, String)> {
@@ -344,4 +346,29 @@ async fn a_watch_without_initial_events_starts_now(arm: Arm) {
         "watch=true&sendInitialEvents=false&resourceVersionMatch=NotOlderThan&timeoutSeconds=1";
     let frames = arm.watch(&format!("{p}?{query}"), 5).await;
     assert_eq!(kinds(&frames), pairs(&[]));
+}
+
+async fn what_is_there_ends_with_a_bookmark_without_asking(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    make(&arm, &p, &g, "a", json!({})).await;
+    let frames = arm
+        .watch(&format!("{p}?watch=true&allowWatchBookmarks=true"), 2)
+        .await;
+    assert_eq!(frames[0]["type"], "ADDED");
+    assert_eq!(frames[1]["type"], "BOOKMARK");
+    let ends = &frames[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"];
+    assert_eq!(ends, "true");
+}
+
+async fn a_short_watch_has_no_last_bookmark(arm: Arm) {
+    let (p, g) = set_up(&arm).await;
+    let made = make(&arm, &p, &g, "a", json!({})).await;
+    make(&arm, &p, &g, "b", json!({})).await;
+    let version = made.version();
+    let path = format!(
+        "{p}?watch=true&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion={version}"
+    );
+    let frames = arm.watch(&path, 9).await;
+    let kinds: Vec<&Value> = frames.iter().map(|f| &f["type"]).collect();
+    assert_eq!(kinds, ["ADDED"]);
 }

@@ -12,6 +12,9 @@ pub struct Kind {
     /// The path of the collection; `NS` is the namespace.
     pub path: &'static str,
     pub custom: bool,
+    /// Shared with other sequences: names begin with the namespace, and lists
+    /// name one object.
+    pub cluster: bool,
 }
 
 const fn core(key: &'static str, kind: &'static str, path: &'static str) -> Kind {
@@ -21,6 +24,7 @@ const fn core(key: &'static str, kind: &'static str, path: &'static str) -> Kind
         kind,
         path,
         custom: false,
+        cluster: false,
     }
 }
 
@@ -31,11 +35,12 @@ const fn widget(key: &'static str, api_version: &'static str, path: &'static str
         kind: "Widget",
         path,
         custom: true,
+        cluster: false,
     }
 }
 
 /// All of them. Both versions of the widget are the same objects.
-pub const KINDS: [Kind; 9] = [
+pub const KINDS: [Kind; 11] = [
     widget(
         "w",
         "random.example.io/v1",
@@ -61,6 +66,7 @@ pub const KINDS: [Kind; 9] = [
         kind: "Lease",
         path: "/apis/coordination.k8s.io/v1/namespaces/NS/leases",
         custom: false,
+        cluster: false,
     },
     Kind {
         key: "job",
@@ -68,6 +74,15 @@ pub const KINDS: [Kind; 9] = [
         kind: "Job",
         path: "/apis/batch/v1/namespaces/NS/jobs",
         custom: false,
+        cluster: false,
+    },
+    Kind {
+        cluster: true,
+        ..core("ns", "Namespace", "/api/v1/namespaces")
+    },
+    Kind {
+        cluster: true,
+        ..core("node", "Node", "/api/v1/nodes")
     },
 ];
 
@@ -81,7 +96,7 @@ impl Dice {
     pub(super) fn kind(&mut self) -> &'static str {
         self.one(&[
             "w", "w", "w", "w", "w", "x", "cm", "cm", "cm", "sec", "sec", "sa", "lease", "ev",
-            "pod", "job",
+            "pod", "pod", "job", "job", "ns", "node",
         ])
     }
 
@@ -122,6 +137,15 @@ impl Dice {
             ]),
             "ev" => self.event(),
             "pod" => self.pod(),
+            "ns" => self.one(&[
+                json!({}),
+                json!({"spec": {"finalizers": ["example.io/n"]}}),
+                json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Odd"}}),
+                json!({"spec": {"finalizers": ["plain", "a b"]}}),
+                json!({"spec": {"odd": 1}, "odd": {}}),
+                json!({"spec": {"finalizers": "x"}}),
+            ]),
+            "node" => self.node(),
             _ => self.job(),
         }
     }
@@ -234,6 +258,18 @@ impl Dice {
                 ("odd", json!(1)),
                 ("command", json!("x")),
                 ("ports", json!([{"containerPort": "80"}])),
+                ("ports", json!([{"containerPort": 70000, "name": "A"}, {"containerPort": 80, "protocol": "X"}])),
+                ("name", json!("C_")),
+                ("image", json!("")),
+                ("image", json!(" i ")),
+                ("imagePullPolicy", json!("Perhaps")),
+                ("env", json!([{"name": "a=b"}, {"name": "A", "valueFrom": {}}])),
+                ("volumeMounts", json!([{"name": "w", "mountPath": "/v"}, {"name": "v", "mountPath": "/v"}])),
+                ("resources", json!({"limits": {"cpu": "1"}, "requests": {"cpu": "2"}})),
+                ("resources", json!({"limits": {"odd": "1"}, "requests": {"memory": "-1"}})),
+                ("livenessProbe", json!({"httpGet": {"port": 0}, "successThreshold": 2})),
+                ("startupProbe", json!({"exec": {}, "tcpSocket": {"port": "p"}})),
+                ("lifecycle", json!({"preStop": {}})),
             ]);
             container[key] = value;
         }
@@ -256,6 +292,19 @@ impl Dice {
                 ("restartPolicy", json!(1)),
                 ("containers", json!([])),
                 ("serviceAccountName", json!("s")),
+                ("serviceAccountName", json!("S_")),
+                ("restartPolicy", json!("Perhaps")),
+                ("dnsPolicy", json!("Odd")),
+                ("activeDeadlineSeconds", json!(0)),
+                ("activeDeadlineSeconds", json!(5)),
+                ("hostname", json!("a.b")),
+                ("hostNetwork", json!(true)),
+                ("tolerations", json!([{"key": "k", "operator": "Exists"}])),
+                ("tolerations", json!([{"operator": "Equal", "value": "v"}, {"key": "k", "operator": "Exists", "value": "v"}])),
+                ("volumes", json!([{"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}, {"name": "V"}])),
+                ("volumes", json!([{"name": "v", "configMap": {}}, {"name": "v", "hostPath": {"path": "/a/../b"}}])),
+                ("initContainers", json!([{"name": "init", "image": "i"}])),
+                ("initContainers", json!([{"name": "c", "image": "i", "livenessProbe": {"exec": {"command": ["x"]}}}])),
             ]);
             spec[key] = value;
         }
@@ -264,6 +313,37 @@ impl Dice {
 
     fn pod(&mut self) -> Value {
         json!({"spec": self.pod_spec()})
+    }
+
+    fn node(&mut self) -> Value {
+        let mut spec = json!({});
+        for _ in 0..self.below(3) {
+            let (key, value) = self.one(&[
+                ("unschedulable", json!(true)),
+                ("providerID", json!("p://1")),
+                ("providerID", json!("p://2")),
+                ("podCIDR", json!("10.0.0.0/24")),
+                ("podCIDRs", json!(["10.0.1.0/24"])),
+                ("taints", json!([{"key": "a", "effect": "NoSchedule"}])),
+                ("taints", json!([{"key": "a", "effect": "NoExecute", "value": "v"}, {"key": "a", "effect": "NoExecute"}])),
+                ("taints", json!([{"key": "a b", "effect": "Odd"}])),
+                ("taints", json!([])),
+                ("externalID", json!("e")),
+                ("odd", json!(1)),
+                ("unschedulable", json!("yes")),
+            ]);
+            spec[key] = value;
+        }
+        let mut object = json!({"spec": spec});
+        if self.chance(30) {
+            object["status"] = self.one(&[
+                json!({"capacity": {"cpu": "2", "memory": "1024Mi"}}),
+                json!({"capacity": {"pods": "1500m"}}),
+                json!({"conditions": [{"type": "Ready", "status": "True"}]}),
+                json!({"addresses": [{"type": "Hostname", "address": "h"}]}),
+            ]);
+        }
+        object
     }
 
     fn job(&mut self) -> Value {
@@ -279,8 +359,30 @@ impl Dice {
                 ("ttlSecondsAfterFinished", json!(0)),
                 ("completions", json!("x")),
                 ("odd", json!(1)),
+                ("parallelism", json!(-1)),
+                ("completionMode", json!("Indexed")),
+                ("completionMode", json!("Odd")),
+                ("manualSelector", json!(true)),
+                ("selector", json!({"matchLabels": {"a": "b"}})),
+                ("backoffLimitPerIndex", json!(1)),
+                ("maxFailedIndexes", json!(3)),
+                ("managedBy", json!("example.io/me")),
+                ("podReplacementPolicy", json!("Failed")),
+                ("activeDeadlineSeconds", json!(10)),
             ]);
             spec[key] = value;
+        }
+        if self.chance(15) {
+            spec["template"]["metadata"] = self.one(&[
+                json!({"labels": {"a": "b"}}),
+                json!({"labels": {"job-name": "other"}}),
+                json!({"annotations": {"x": "1"}}),
+                json!({"labels": {"a b": "c"}}),
+            ]);
+        }
+        if self.chance(10) {
+            // Most of what a job has cannot be changed: leave that out.
+            spec.as_object_mut().unwrap().remove("template");
         }
         json!({"spec": spec})
     }

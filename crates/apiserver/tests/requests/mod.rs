@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 pub const GROUP: &str = "random.example.io";
 
 const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
 const MERGE: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
@@ -59,22 +60,18 @@ impl Dice {
     fn step(&mut self) -> Step {
         let kind = self.kind();
         let name = self.one(&["a", "a", "a", "b", "b", "c", "d.e"]);
-        // What an update of a job may change is not checked here.
-        let roll = match self.below(100) {
-            18..57 if kind == "job" => 0,
-            roll => roll,
-        };
-        match roll {
+        let name = &named(kind, name);
+        match self.below(100) {
             0..18 => self.create(kind, name),
             18..20 => self.garbage(kind, name),
             20..34 => self.update(kind, name),
             34..57 => self.patch(kind, name),
             57..64 => self.status(kind, name),
             64..74 => self.delete(kind, name),
-            74..77 => step("DELETE", &self.listed(kind), JSON, String::new()),
+            74..77 => step("DELETE", &self.listed(kind, name), JSON, String::new()),
             77..81 => step("GET", &one(kind, name), JSON, String::new()),
-            81..96 => self.list(kind),
-            _ => self.watch(kind),
+            81..96 => self.list(kind, name),
+            _ => self.watch(kind, name),
         }
     }
 
@@ -258,7 +255,12 @@ impl Dice {
         if self.chance(2) {
             body = body.replacen('{', "{\"kind\":\"Other\",\"odd\":1,\"odd\":2,", 1);
         }
-        step("POST", &path, JSON, body)
+        let media = if body.contains("\"odd\"") || !self.chance(8) {
+            JSON
+        } else {
+            YAML
+        };
+        step("POST", &path, media, body)
     }
 
     /// What no client should send.
@@ -570,6 +572,9 @@ impl Dice {
     }
 
     fn status(&mut self, kind: &str, name: &str) -> Step {
+        if matches!(kind, "pod" | "node" | "ns") {
+            return self.core_status(kind, name);
+        }
         let kind = if kind == "x" { "x" } else { "w" };
         let path = format!("{}/status", one(kind, name));
         let status = self.one(&[
@@ -609,6 +614,34 @@ impl Dice {
         }
     }
 
+    fn core_status(&mut self, kind: &str, name: &str) -> Step {
+        let path = format!("{}/status", one(kind, name));
+        let status = self.one(&[
+            json!({"phase": "Running"}),
+            json!({"phase": "Active"}),
+            json!({"phase": "Terminating"}),
+            json!({"qosClass": "Guaranteed"}),
+            json!({"conditions": [{"type": "Ready", "status": "True"}]}),
+            json!({"conditions": [{"type": "Ready", "status": "False", "reason": "R"}, {"type": "Other", "status": "True"}]}),
+            json!({"capacity": {"cpu": "4"}}),
+            json!({"addresses": [{"type": "Hostname", "address": "h"}, {"type": "Hostname", "address": "h"}]}),
+            json!({"odd": 1}),
+            json!({"conditions": {}}),
+        ]);
+        let body = json!({"status": status, "metadata": {"labels": {"s": "1"}}});
+        let query = self.write_query();
+        match self.below(3) {
+            0 => step(
+                "PUT",
+                &(path + &query),
+                JSON,
+                format!("@EDIT:{kind}/{name}@{body}"),
+            ),
+            1 => step("PATCH", &(path + &query), MERGE, body.to_string()),
+            _ => step("PATCH", &(path + &query), STRATEGIC, body.to_string()),
+        }
+    }
+
     fn delete(&mut self, kind: &str, name: &str) -> Step {
         let mut path = one(kind, name);
         let mut options = json!({});
@@ -645,12 +678,16 @@ impl Dice {
     }
 
     /// The path of a list with selectors.
-    fn listed(&mut self, kind: &str) -> String {
-        let parts: Vec<String> = self.selectors().into_iter().collect();
+    fn listed(&mut self, kind: &str, name: &str) -> String {
+        let parts: Vec<String> = self.selectors(kind, name).into_iter().collect();
         format!("{}{}", all(kind), query(&parts))
     }
 
-    fn selectors(&mut self) -> Option<String> {
+    fn selectors(&mut self, kind: &str, name: &str) -> Option<String> {
+        if kinds::kind(kind).cluster {
+            let more = self.one(&["", "", "&labelSelector=k%3D1"]);
+            return Some(format!("fieldSelector=metadata.name%3D{name}{more}"));
+        }
         let chosen = self.one(&[
             "",
             "",
@@ -665,28 +702,37 @@ impl Dice {
             "fieldSelector=metadata.name!%3Da",
             "fieldSelector=metadata.namespace%3DNS",
             "fieldSelector=spec.size%3D1",
+            "fieldSelector=metadata.name%3Da%5C,b",
+            "fieldSelector=metadata.name!%3Da%5C",
+            "fieldSelector=metadata.name%3D%3Db,metadata.name!%3Da",
         ]);
         (!chosen.is_empty()).then(|| chosen.to_owned())
     }
 
-    fn list(&mut self, kind: &str) -> Step {
-        let mut parts: Vec<String> = self.selectors().into_iter().collect();
-        match self.below(10) {
+    fn list(&mut self, kind: &str, name: &str) -> Step {
+        let mut parts: Vec<String> = self.selectors(kind, name).into_iter().collect();
+        match self.below(11) {
             0..4 => {
                 let limit = 1 + self.below(3);
                 parts.push(format!("limit={limit}"));
             }
-            4..6 => {
+            4..6 if !kinds::kind(kind).cluster => {
                 // A token goes on with the list that it came from.
                 parts.clear();
                 parts.push("limit=1".to_owned());
                 parts.push(format!("continue=@CONT:{kind}@"));
             }
             6 => {
-                let name = self.one(&["a", "b"]);
-                let version = self.version(kind, name);
+                let name = named(kind, self.one(&["a", "b"]));
+                let version = self.version(kind, &name);
                 parts.push(format!(
                     "resourceVersion={version}&resourceVersionMatch=Exact"
+                ));
+            }
+            8 => {
+                let version = self.version(kind, name);
+                parts.push(format!(
+                    "limit=2&resourceVersion={version}&resourceVersionMatch=NotOlderThan"
                 ));
             }
             7 => parts.push(format!(
@@ -698,9 +744,9 @@ impl Dice {
         step("GET", &path, JSON, String::new())
     }
 
-    fn watch(&mut self, kind: &str) -> Step {
+    fn watch(&mut self, kind: &str, name: &str) -> Step {
         let mut parts: Vec<String> = self
-            .selectors()
+            .selectors(kind, name)
             .filter(|s| !s.contains("spec.size") && !s.contains("in%20(&"))
             .into_iter()
             .collect();
@@ -708,8 +754,11 @@ impl Dice {
         if self.chance(25) {
             parts.push("sendInitialEvents=true&resourceVersionMatch=NotOlderThan".to_owned());
             parts.push("allowWatchBookmarks=true".to_owned());
+        } else if self.chance(10) {
+            // What is there is sent, and marked as all, without being asked for.
+            parts.push("allowWatchBookmarks=true".to_owned());
         } else {
-            let name = self.one(&["a", "b"]);
+            let name = named(kind, self.one(&["a", "b"]));
             let from = self.one(&[
                 format!("@RV:{kind}/{name}:0@"),
                 format!("@RV:{kind}/{name}:3@"),
@@ -729,6 +778,15 @@ fn step(method: &'static str, path: &str, media: &'static str, body: String) -> 
         path: path.to_owned(),
         media,
         body,
+    }
+}
+
+/// The name of an object: those of the cluster are this sequence's own.
+fn named(kind: &str, name: &str) -> String {
+    if kinds::kind(kind).cluster {
+        format!("NS-{name}")
+    } else {
+        name.to_owned()
     }
 }
 
