@@ -5,6 +5,7 @@ mod container;
 mod job;
 mod node;
 mod pod;
+mod warnings;
 
 use serde_json::Value;
 
@@ -83,6 +84,19 @@ fn phase(namespace: &Value) -> Option<FieldError> {
             format!("may only be '{wanted}' if `deletionTimestamp` is {when}"),
         )
     })
+}
+
+/// What a client should know of an object that is taken; `old` is what it was
+/// before an update.
+pub(crate) fn warnings(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<String> {
+    match (kind, old) {
+        (Kind::Pod, None) => warnings::pod(&new["spec"], "spec"),
+        (Kind::Job, old) if old.is_none_or(|old| old["spec"] != new["spec"]) => {
+            warnings::pod(&new["spec"]["template"]["spec"], "spec.template.spec")
+        }
+        (Kind::Node, _) => warnings::node(new),
+        _ => Vec::new(),
+    }
 }
 
 /// The items of a list, or none.

@@ -7,6 +7,7 @@ use crate::builtin::Kind;
 use crate::meta::{self, NameRule};
 use crate::request::Call;
 use crate::resource::{Resource, text};
+use crate::route::Route;
 use crate::schema::{Schema, rules};
 use crate::status::FieldError;
 
@@ -296,6 +297,11 @@ pub(crate) fn warnings(call: &Call, resource: &Resource, new: &Value, old: Optio
         ));
     }
     if !resource.is_custom() {
+        let below = matches!(&call.route, Route::Resource(p) if p.subresource.is_some());
+        if !below {
+            let all = crate::core_checks::warnings(resource.behaviour, new, old);
+            all.into_iter().for_each(|text| call.warn(text));
+        }
         return;
     }
     if let (Some(schema), Some(_)) = (&resource.schema, old) {
