@@ -24,6 +24,19 @@ pub struct Behaviour {
     /// and set to `unknown` (which the same reconcile drops again): v1.12.0 and
     /// later (`controller/backing_image_controller.go:1261` at v1.12.1).
     pub advises_removal_of_missing_disk: bool,
+    /// The UUID of a new filesystem disk has a prefix of its own: v1.7.4, v1.8.2,
+    /// v1.9.0 and later (`controller/monitor/disk_utils.go:240-249` at v1.9.1).
+    pub guards_prefixes: bool,
+    /// The configuration of a new disk has a key `state`: v1.10.0 and later.
+    pub writes_disk_state: bool,
+    /// Copies of backing images are charged to the disks that should hold them:
+    /// v1.8.0 and later (`controller/node_controller.go:906-911` at v1.9.1).
+    pub charges_copies: bool,
+    /// The disks of a node that is not ready are not ready: v1.11.0 and later
+    /// (`controller/node_controller.go:421` at v1.11.0, longhorn#12406).
+    pub marks_disks_of_lost_nodes: bool,
+    /// A manager's pod is made again only after a while: v1.10.0 and later.
+    pub backs_off_manager_pods: bool,
     /// What this model gets wrong on purpose; nothing, outside the test that shows
     /// that it would be noticed.
     pub defect: Option<Defect>,
@@ -47,6 +60,11 @@ impl Behaviour {
             repeats_eviction_requests: at < (1, 8, 2) || at == (1, 9, 0),
             evicts_missing_disks: at >= (1, 9, 2),
             advises_removal_of_missing_disk: at >= (1, 12, 0),
+            guards_prefixes: release.prefix_guard,
+            writes_disk_state: at >= (1, 10, 0),
+            charges_copies: at >= (1, 8, 0),
+            marks_disks_of_lost_nodes: at >= (1, 11, 0),
+            backs_off_manager_pods: at >= (1, 10, 0),
             defect: None,
         })
     }

@@ -58,4 +58,26 @@ pub enum Defect {
     NeverResyncs,
     /// What happens to managers wakes no image.
     IgnoresManagers,
+    /// The UUID of a new disk may share its prefix with another's.
+    IgnoresTakenPrefixes,
+    /// A UUID that was changed in a disk's configuration is taken over.
+    AdoptsChangedUuids,
+    /// Copies are not charged to disks.
+    ChargesReplicasOnly,
+    /// Replicas wait for a copy that nobody was asked for.
+    NeverAsksForCopies,
+    /// Replicas start without their copy.
+    StartsWithoutCopy,
+    /// A volume is attached before its replicas run.
+    AttachesWithoutAll,
+    /// A replica that waits is replaced by another.
+    ReplacesWaitingReplicas,
+    /// Deleting a manager leaves its files.
+    KeepsFilesOfDeletedManagers,
+    /// Files that lie on a disk are not used again.
+    NeverReusesFiles,
+    /// Copies come from no other manager.
+    NeverSyncs,
+    /// A failed copy is kept although another one is there.
+    KeepsFailedFiles,
 }

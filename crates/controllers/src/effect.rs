@@ -1,7 +1,9 @@
 //! What a reconcile does, as data: the pure functions return effects in order,
 //! and the driver carries them out until one fails.
 
-use fixname_longhorn::{BackingImage, BackingImageDataSource, BackingImageManager, Kind};
+use fixname_longhorn::{
+    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Volume,
+};
 use serde::Serialize;
 
 /// One thing that a reconcile does.
@@ -78,11 +80,7 @@ impl Write {
     pub fn name(&self) -> String {
         match self {
             Self::Create(object) | Self::Update(object) | Self::UpdateStatus { object, .. } => {
-                match object {
-                    Object::BackingImage(object) => object.name().to_owned(),
-                    Object::Manager(object) => object.name().to_owned(),
-                    Object::DataSource(object) => object.name().to_owned(),
-                }
+                object.name().to_owned()
             }
             Self::Delete(_, name) => name.clone(),
         }
@@ -98,6 +96,57 @@ pub enum Object {
     Manager(Box<BackingImageManager>),
     /// A data source.
     DataSource(Box<BackingImageDataSource>),
+    /// A node.
+    Node(Box<Node>),
+    /// A replica.
+    Replica(Box<Replica>),
+    /// A volume.
+    Volume(Box<Volume>),
+}
+
+/// Does the same with the object of any kind.
+macro_rules! each_object {
+    ($object:expr, $inner:ident => $do:expr) => {
+        match $object {
+            $crate::effect::Object::BackingImage($inner) => $do,
+            $crate::effect::Object::Manager($inner) => $do,
+            $crate::effect::Object::DataSource($inner) => $do,
+            $crate::effect::Object::Node($inner) => $do,
+            $crate::effect::Object::Replica($inner) => $do,
+            $crate::effect::Object::Volume($inner) => $do,
+        }
+    };
+}
+pub(crate) use each_object;
+
+/// The object of any kind, made by the same expression.
+macro_rules! map_object {
+    ($object:expr, $inner:ident => $do:expr) => {
+        match $object {
+            $crate::effect::Object::BackingImage($inner) => {
+                $crate::effect::Object::BackingImage(Box::new($do))
+            }
+            $crate::effect::Object::Manager($inner) => {
+                $crate::effect::Object::Manager(Box::new($do))
+            }
+            $crate::effect::Object::DataSource($inner) => {
+                $crate::effect::Object::DataSource(Box::new($do))
+            }
+            $crate::effect::Object::Node($inner) => $crate::effect::Object::Node(Box::new($do)),
+            $crate::effect::Object::Replica($inner) => {
+                $crate::effect::Object::Replica(Box::new($do))
+            }
+            $crate::effect::Object::Volume($inner) => $crate::effect::Object::Volume(Box::new($do)),
+        }
+    };
+}
+pub(crate) use map_object;
+
+impl Object {
+    /// The object's name.
+    pub fn name(&self) -> &str {
+        each_object!(self, object => object.name())
+    }
 }
 
 /// Severity of a log line, as logrus has it.
@@ -121,7 +170,7 @@ pub struct LogLine {
     pub message: String,
     /// The `error` field, if there is one.
     pub error: Option<String>,
-    /// The backing image it is about.
+    /// The backing image it is about, or empty.
     pub image: String,
 }
 
@@ -144,11 +193,13 @@ pub enum EventType {
     Warning,
 }
 
-/// A Kubernetes event on a backing image.
+/// A Kubernetes event on an object of Longhorn's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// The backing image.
-    pub image: String,
+    /// The object's kind.
+    pub kind: &'static str,
+    /// The object's name.
+    pub name: String,
     /// Severity.
     pub type_: EventType,
     /// One word.
@@ -158,11 +209,11 @@ pub struct Event {
 }
 
 impl Event {
-    /// `BackingImage/name Type Reason: message`, as recordings of the real Longhorn have it.
+    /// `Kind/name Type Reason: message`, as recordings of the real Longhorn have it.
     pub fn text(&self) -> String {
         format!(
-            "BackingImage/{} {:?} {}: {}",
-            self.image, self.type_, self.reason, self.message
+            "{}/{} {:?} {}: {}",
+            self.kind, self.name, self.type_, self.reason, self.message
         )
     }
 }

@@ -210,7 +210,8 @@ fn eviction(node: &Node, image: &BackingImage, uuid: &str, requested: bool) -> V
             context: &[],
         },
         Effect::Event(Event {
-            image: image.name().to_owned(),
+            kind: "BackingImage",
+            name: image.name().to_owned(),
             type_: EventType::Normal,
             reason,
             message: format!("{message} from node {} and disk {uuid}", node.name()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fixname_longhorn::objects::is_true;
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, DiskType, Node, Replica, Setting,
+    Volume,
 };
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -29,6 +30,8 @@ pub struct View {
     pub replicas: Store<Replica>,
     /// Settings.
     pub settings: Store<Setting>,
+    /// Volumes; only of a process that has a controller for them.
+    pub volumes: Store<Volume>,
 }
 
 /// A disk that can be used, on a node that can be used.
@@ -43,9 +46,9 @@ pub struct ReadyDisk {
 }
 
 /// The label by which replicas are found by their backing image.
-const LABEL_BACKING_IMAGE: &str = "longhorn.io/backing-image";
+pub(crate) const LABEL_BACKING_IMAGE: &str = "longhorn.io/backing-image";
 /// The old-style label by which replicas are found by their disk.
-const LABEL_REPLICA_DISK: &str = "longhorndiskuuid";
+pub(crate) const LABEL_REPLICA_DISK: &str = "longhorndiskuuid";
 
 /// Keys in an order drawn anew: Go walks its maps so, and who wins a contested
 /// name hangs on it.
@@ -75,6 +78,13 @@ impl View {
                     )
             })
         })
+    }
+
+    /// True if the node is there and ready.
+    pub fn is_node_ready(&self, node: &str) -> bool {
+        self.nodes
+            .get(node)
+            .is_some_and(|node| is_true(&node.status.conditions, "Ready"))
     }
 
     /// `GetReadyDiskNodeRO` (line 2754): the disk is ready, its node is ready,
@@ -156,6 +166,9 @@ impl View {
             "concurrent-backing-image-replenish-per-node-limit" => 5,
             "backing-image-recovery-wait-interval" => 300,
             "backing-image-cleanup-wait-interval" => 60,
+            "storage-minimal-available-percentage" => 25,
+            "storage-over-provisioning-percentage" => 100,
+            "replica-replenishment-wait-interval" => 600,
             _ => 0,
         };
         self.settings
@@ -164,15 +177,18 @@ impl View {
             .unwrap_or(default)
     }
 
-    /// A setting as a flag; Longhorn's default for the ones used here is true.
-    fn flag(&self, setting: &str) -> bool {
-        self.settings.get(setting).is_none_or(|s| s.value == "true")
+    /// A setting as a flag; Longhorn's default where it does not exist.
+    pub(crate) fn flag(&self, setting: &str) -> bool {
+        match self.settings.get(setting) {
+            Some(setting) => setting.value == "true",
+            None => setting != "replica-soft-anti-affinity",
+        }
     }
 }
 
 /// `IsSelectorsInTags`: every selector is among the tags; an empty selector
 /// takes untagged ones, and tagged ones too if the setting says so.
-fn has_tags(tags: &[String], selectors: &[String], empty_takes_tagged: bool) -> bool {
+pub(crate) fn has_tags(tags: &[String], selectors: &[String], empty_takes_tagged: bool) -> bool {
     if selectors.is_empty() {
         return tags.is_empty() || empty_takes_tagged;
     }

@@ -14,6 +14,7 @@ use crate::objects::{
     BackingImage, BackingImageDataSource, BackingImageManager, GROUP, Kind, Node, Replica, Setting,
     VERSION,
 };
+use crate::volume::Volume;
 
 /// A printer column: name, JSON path, type.
 type Column = (&'static str, &'static str, &'static str);
@@ -25,9 +26,36 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 
 /// The definition of one kind.
 pub fn crd(kind: Kind) -> CustomResourceDefinition {
-    let plural = kind.plural();
-    let singular = kind.as_str().to_lowercase();
-    let columns: Vec<Value> = columns(kind)
+    let names = [kind.as_str(), kind.plural(), short_name(kind)];
+    definition(names, columns(kind), &schema(kind))
+}
+
+/// The definition of volumes, which only the model of Longhorn needs.
+pub fn volume_crd() -> CustomResourceDefinition {
+    let columns = [
+        ("State", ".status.state", "string"),
+        ("Robustness", ".status.robustness", "string"),
+        (
+            "Scheduled",
+            ".status.conditions[?(@.type=='Scheduled')].status",
+            "string",
+        ),
+        ("Size", ".spec.size", "string"),
+        ("Node", ".status.currentNodeID", "string"),
+    ];
+    definition(
+        ["Volume", "volumes", "lhv"],
+        &columns,
+        &object_schema(schema_of::<Volume>()),
+    )
+}
+
+fn definition(
+    [kind, plural, short]: [&str; 3],
+    columns: &[Column],
+    schema: &Value,
+) -> CustomResourceDefinition {
+    let columns: Vec<Value> = columns
         .iter()
         .copied()
         .chain([("Age", ".metadata.creationTimestamp", "date")])
@@ -41,17 +69,17 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
             "group": GROUP,
             "scope": "Namespaced",
             "names": {
-                "kind": kind.as_str(),
-                "listKind": format!("{}List", kind.as_str()),
+                "kind": kind,
+                "listKind": format!("{kind}List"),
                 "plural": plural,
-                "singular": singular,
-                "shortNames": [short_name(kind)],
+                "singular": kind.to_lowercase(),
+                "shortNames": [short],
             },
             "versions": [{
                 "name": VERSION,
                 "served": true,
                 "storage": true,
-                "schema": {"openAPIV3Schema": schema(kind)},
+                "schema": {"openAPIV3Schema": schema},
                 "subresources": {"status": {}},
                 "additionalPrinterColumns": columns,
             }],
@@ -260,23 +288,28 @@ fn columns(kind: Kind) -> &'static [Column] {
     }
 }
 
+fn schema_of<T: JsonSchema>() -> Value {
+    SchemaSettings::openapi3()
+        .with(|s| s.inline_subschemas = true)
+        .with_transform(StructuralSchemaRewriter)
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
+}
+
 fn schema(kind: Kind) -> Value {
-    fn of<T: JsonSchema>() -> Value {
-        SchemaSettings::openapi3()
-            .with(|s| s.inline_subschemas = true)
-            .with_transform(StructuralSchemaRewriter)
-            .into_generator()
-            .into_root_schema_for::<T>()
-            .to_value()
-    }
-    let mut schema = match kind {
-        Kind::Node => of::<Node>(),
-        Kind::BackingImage => of::<BackingImage>(),
-        Kind::BackingImageManager => of::<BackingImageManager>(),
-        Kind::BackingImageDataSource => of::<BackingImageDataSource>(),
-        Kind::Replica => of::<Replica>(),
-        Kind::Setting => of::<Setting>(),
-    };
+    object_schema(match kind {
+        Kind::Node => schema_of::<Node>(),
+        Kind::BackingImage => schema_of::<BackingImage>(),
+        Kind::BackingImageManager => schema_of::<BackingImageManager>(),
+        Kind::BackingImageDataSource => schema_of::<BackingImageDataSource>(),
+        Kind::Replica => schema_of::<Replica>(),
+        Kind::Setting => schema_of::<Setting>(),
+    })
+}
+
+/// A generated schema, with what every object has.
+fn object_schema(mut schema: Value) -> Value {
     tidy(&mut schema);
     let Some(root) = schema.as_object_mut() else {
         return schema;

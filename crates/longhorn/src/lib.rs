@@ -2,7 +2,7 @@
 //! [`Inventory`] of one cluster at one moment. Knows no network, file or clock.
 //!
 //! Map of the code: [`objects`] has the typed objects, [`states`] the words that
-//! stand in their fields, [`crds`] their definitions for an API server, and
+//! stand in their fields, [`Volume`] what only the model of Longhorn needs, [`crds`] their definitions for an API server, and
 //! [`inventory`] what was (and what could not be) read from a cluster.
 //!
 //! ```
@@ -21,6 +21,7 @@ pub mod crds;
 pub mod inventory;
 pub mod objects;
 pub mod states;
+mod volume;
 
 pub use inventory::{Coverage, CoverageState, Ignored, Inventory};
 pub use objects::{
@@ -28,6 +29,7 @@ pub use objects::{
     DiskRef, DiskSpec, DiskStatus, FileRecord, Kind, Node, Replica, Setting,
 };
 pub use states::{CopyState, DataEngine, DiskType, ManagerState};
+pub use volume::{Volume, VolumeSpec, VolumeStatus};
 
 /// The namespace Longhorn is normally installed in.
 pub const NAMESPACE: &str = "longhorn-system";

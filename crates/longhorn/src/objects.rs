@@ -23,7 +23,7 @@ pub const GROUP: &str = "longhorn.io";
 pub const VERSION: &str = "v1beta2";
 
 /// Reads `null` as the zero value, which is how Go reads it.
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -33,78 +33,84 @@ where
 
 /// Defines a root object: metadata, spec and status, all lenient, with its
 /// `kube::Resource`.
+macro_rules! object {
+    ($(#[$meta:meta])* $name:ident($plural:literal) { $($(#[$fmeta:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            /// `longhorn.io/v1beta2`; kept as read, so that another version can be told apart.
+            #[serde(default = "crate::objects::api_version")]
+            #[schemars(skip)]
+            pub api_version: String,
+            /// The kind's name.
+            #[serde(default)]
+            #[schemars(skip)]
+            pub kind: String,
+            /// Name, labels, finalizers and so on.
+            #[serde(default, deserialize_with = "crate::objects::null_is_default")]
+            #[schemars(skip)]
+            pub metadata: ObjectMeta,
+            $(
+                $(#[$fmeta])*
+                #[serde(default, deserialize_with = "crate::objects::null_is_default")]
+                pub $field: $type,
+            )+
+        }
+
+        impl $name {
+            /// An object of that name, with nothing else in it.
+            pub fn named(name: &str) -> Self {
+                Self {
+                    api_version: crate::objects::api_version(),
+                    kind: stringify!($name).to_owned(),
+                    metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+                    ..Self::default()
+                }
+            }
+
+            /// The object's name; empty if it has none.
+            pub fn name(&self) -> &str {
+                self.metadata.name.as_deref().unwrap_or_default()
+            }
+
+            /// True once somebody has asked for its deletion; finalizers may keep it.
+            pub fn is_deleting(&self) -> bool {
+                self.metadata.deletion_timestamp.is_some()
+            }
+        }
+
+        impl kube::Resource for $name {
+            type DynamicType = ();
+            type Scope = kube::core::NamespaceResourceScope;
+
+            fn kind((): &()) -> std::borrow::Cow<'_, str> {
+                stringify!($name).into()
+            }
+            fn group((): &()) -> std::borrow::Cow<'_, str> {
+                crate::objects::GROUP.into()
+            }
+            fn version((): &()) -> std::borrow::Cow<'_, str> {
+                crate::objects::VERSION.into()
+            }
+            fn plural((): &()) -> std::borrow::Cow<'_, str> {
+                $plural.into()
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+pub(crate) use object;
+
+/// The objects that an inventory is made of, and their kinds.
 macro_rules! objects {
     ($($(#[$meta:meta])* $name:ident($plural:literal) { $($(#[$fmeta:meta])* $field:ident: $type:ty,)+ })+) => {
-        $(
-            $(#[$meta])*
-            #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-            #[serde(rename_all = "camelCase")]
-            pub struct $name {
-                /// `longhorn.io/v1beta2`; kept as read, so that another version can be told apart.
-                #[serde(default = "api_version")]
-                #[schemars(skip)]
-                pub api_version: String,
-                /// The kind's name.
-                #[serde(default)]
-                #[schemars(skip)]
-                pub kind: String,
-                /// Name, labels, finalizers and so on.
-                #[serde(default, deserialize_with = "null_is_default")]
-                #[schemars(skip)]
-                pub metadata: ObjectMeta,
-                $(
-                    $(#[$fmeta])*
-                    #[serde(default, deserialize_with = "null_is_default")]
-                    pub $field: $type,
-                )+
-            }
-
-            impl $name {
-                /// An object of that name, with nothing else in it.
-                pub fn named(name: &str) -> Self {
-                    Self {
-                        api_version: api_version(),
-                        kind: stringify!($name).to_owned(),
-                        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-                        ..Self::default()
-                    }
-                }
-
-                /// The object's name; empty if it has none.
-                pub fn name(&self) -> &str {
-                    self.metadata.name.as_deref().unwrap_or_default()
-                }
-
-                /// True once somebody has asked for its deletion; finalizers may keep it.
-                pub fn is_deleting(&self) -> bool {
-                    self.metadata.deletion_timestamp.is_some()
-                }
-            }
-
-            impl kube::Resource for $name {
-                type DynamicType = ();
-                type Scope = kube::core::NamespaceResourceScope;
-
-                fn kind((): &()) -> std::borrow::Cow<'_, str> {
-                    stringify!($name).into()
-                }
-                fn group((): &()) -> std::borrow::Cow<'_, str> {
-                    GROUP.into()
-                }
-                fn version((): &()) -> std::borrow::Cow<'_, str> {
-                    VERSION.into()
-                }
-                fn plural((): &()) -> std::borrow::Cow<'_, str> {
-                    $plural.into()
-                }
-                fn meta(&self) -> &ObjectMeta {
-                    &self.metadata
-                }
-                fn meta_mut(&mut self) -> &mut ObjectMeta {
-                    &mut self.metadata
-                }
-            }
-        )+
+        $(object! { $(#[$meta])* $name($plural) { $($(#[$fmeta])* $field: $type,)+ } })+
 
         /// The kinds of objects that this program reads.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -124,7 +130,7 @@ macro_rules! objects {
             }
 
             /// The plural that URLs and `kubectl get` use.
-            pub fn plural(self) -> &'static str {
+            pub const fn plural(self) -> &'static str {
                 match self {
                     $(Kind::$name => $plural,)+
                 }
@@ -133,7 +139,7 @@ macro_rules! objects {
     };
 }
 
-fn api_version() -> String {
+pub(crate) fn api_version() -> String {
     format!("{GROUP}/{VERSION}")
 }
 
@@ -198,7 +204,7 @@ macro_rules! parts {
             pub struct $name {
                 $(
                     $(#[$fmeta])*
-                    #[serde(default, deserialize_with = "null_is_default")]
+                    #[serde(default, deserialize_with = "crate::objects::null_is_default")]
                     pub $field: $type,
                 )+
                 /// Fields this program does not know, kept so that they can be written back.
@@ -209,6 +215,7 @@ macro_rules! parts {
         )+
     };
 }
+pub(crate) use parts;
 
 parts! {
     /// What the administrator wants of a node.
@@ -505,6 +512,10 @@ parts! {
         disk_id: String,
         /// Its disk's path.
         disk_path: String,
+        /// Bytes of its volume, in decimal: what it takes of its disk at most.
+        volume_size: String,
+        /// Its folder below the disk's `replicas`.
+        data_directory_name: String,
         /// Backing image it needs, or empty.
         backing_image: String,
         /// `running` or `stopped`.

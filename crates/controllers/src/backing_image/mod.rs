@@ -275,7 +275,8 @@ impl<R: Rng> Reconcile<'_, R> {
 
     fn event_of(&mut self, type_: EventType, reason: &'static str, message: impl Into<String>) {
         self.effects.push(Effect::Event(Event {
-            image: self.image.name().to_owned(),
+            kind: "BackingImage",
+            name: self.image.name().to_owned(),
             type_,
             reason,
             message: message.into(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting,
+    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting, Volume,
 };
 use futures::stream::{BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt};
@@ -41,6 +41,8 @@ pub enum Seen {
     Replica(Option<Arc<Replica>>, Option<Arc<Replica>>),
     /// A setting.
     Setting(Option<Arc<Setting>>, Option<Arc<Setting>>),
+    /// A volume.
+    Volume(Option<Arc<Volume>>, Option<Arc<Volume>>),
 }
 
 /// A watch broke in a way that trying again does not mend by itself; the watch
@@ -64,38 +66,51 @@ trait Cached:
     + Sync
     + 'static
 {
-    const KIND: Kind;
+    const PLURAL: &'static str;
     fn store(view: &mut View) -> &mut Store<Self>;
+    fn shown(view: &View) -> &Store<Self>;
     fn seen(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Seen;
 }
 
 macro_rules! cached {
-    ($($kind:ident => $store:ident, $seen:ident;)+) => {
+    ($($kind:ident($plural:expr) => $store:ident, $seen:ident;)+) => {
         $(
             impl Cached for $kind {
-                const KIND: Kind = Kind::$kind;
+                const PLURAL: &'static str = $plural;
                 fn store(view: &mut View) -> &mut Store<Self> {
                     &mut view.$store
+                }
+                fn shown(view: &View) -> &Store<Self> {
+                    &view.$store
                 }
                 fn seen(old: Option<Arc<Self>>, new: Option<Arc<Self>>) -> Seen {
                     Seen::$seen(old, new)
                 }
             }
         )+
-
-        fn all_watches(client: &Client, namespace: &str) -> Vec<BoxStream<'static, Change>> {
-            vec![$(watch::<$kind>(client, namespace)),+]
-        }
     };
 }
 
 cached! {
-    Node => nodes, Node;
-    BackingImage => images, Image;
-    BackingImageManager => managers, Manager;
-    BackingImageDataSource => data_sources, DataSource;
-    Replica => replicas, Replica;
-    Setting => settings, Setting;
+    Node(Kind::Node.plural()) => nodes, Node;
+    BackingImage(Kind::BackingImage.plural()) => images, Image;
+    BackingImageManager(Kind::BackingImageManager.plural()) => managers, Manager;
+    BackingImageDataSource(Kind::BackingImageDataSource.plural()) => data_sources, DataSource;
+    Replica(Kind::Replica.plural()) => replicas, Replica;
+    Setting(Kind::Setting.plural()) => settings, Setting;
+    Volume("volumes") => volumes, Volume;
+}
+
+/// Watches on the kinds that have to do with backing images.
+fn all_watches(client: &Client, namespace: &str) -> Vec<BoxStream<'static, Change>> {
+    vec![
+        watch::<Node>(client, namespace),
+        watch::<BackingImage>(client, namespace),
+        watch::<BackingImageManager>(client, namespace),
+        watch::<BackingImageDataSource>(client, namespace),
+        watch::<Replica>(client, namespace),
+        watch::<Setting>(client, namespace),
+    ]
 }
 
 /// How late caches are: on a busy machine, a process may work with an object that
@@ -133,7 +148,7 @@ type Change = Box<dyn FnOnce(&mut Caches) -> Result<Vec<Seen>, CacheError> + Sen
 pub struct Caches {
     /// What they show.
     pub view: View,
-    unsynced: BTreeSet<Kind>,
+    unsynced: BTreeSet<&'static str>,
     changes: SelectAll<BoxStream<'static, Change>>,
 }
 
@@ -149,10 +164,19 @@ impl Caches {
         Self::of(watches.map(|(watch, n)| late(watch, lag, n)))
     }
 
+    /// The same, and volumes too.
+    pub(super) fn watch_with_volumes(client: &Client, namespace: &str) -> Self {
+        let mut watches = all_watches(client, namespace);
+        watches.push(watch::<Volume>(client, namespace));
+        let mut caches = Self::of(watches);
+        caches.unsynced.insert(Volume::PLURAL);
+        caches
+    }
+
     fn of(watches: impl IntoIterator<Item = BoxStream<'static, Change>>) -> Self {
         Self {
             view: View::default(),
-            unsynced: Kind::ALL.iter().copied().collect(),
+            unsynced: Kind::ALL.iter().map(|kind| kind.plural()).collect(),
             changes: futures::stream::select_all(watches),
         }
     }
@@ -191,27 +215,17 @@ impl Caches {
     /// Takes an object that was written through this process, unless the watch
     /// has brought a newer one already.
     pub(super) fn remember(&mut self, object: crate::effect::Object) {
-        use crate::effect::Object;
-        match object {
-            Object::BackingImage(image) => remember(&mut self.view, *image),
-            Object::Manager(manager) => remember(&mut self.view, *manager),
-            Object::DataSource(source) => remember(&mut self.view, *source),
-        }
+        crate::effect::each_object!(object, object => remember(&mut self.view, *object));
     }
 
     /// True if the caches show an object as it was written, or newer.
     pub(super) fn show(&self, object: &crate::effect::Object) -> bool {
-        use crate::effect::Object;
-        match object {
-            Object::BackingImage(image) => shows(&self.view.images, &**image),
-            Object::Manager(manager) => shows(&self.view.managers, &**manager),
-            Object::DataSource(source) => shows(&self.view.data_sources, &**source),
-        }
+        crate::effect::each_object!(object, object => shows(&self.view, &**object))
     }
 }
 
-fn shows<T: Cached>(store: &Store<T>, object: &T) -> bool {
-    let cached = store.get(&object.name_any());
+fn shows<T: Cached>(view: &View, object: &T) -> bool {
+    let cached = T::shown(view).get(&object.name_any());
     cached.is_some_and(|cached| version(&**cached) >= version(object))
 }
 
@@ -261,7 +275,7 @@ fn watch<T: Cached>(client: &Client, namespace: &str) -> BoxStream<'static, Chan
                 Ok(Event::InitDone) => {
                     let listed = std::mem::take(&mut listed);
                     Box::new(move |caches| {
-                        caches.unsynced.remove(&T::KIND);
+                        caches.unsynced.remove(T::PLURAL);
                         let store = T::store(&mut caches.view);
                         let gone: Vec<_> = store
                             .extract_if(.., |name, _| !listed.contains(name))
@@ -278,7 +292,7 @@ fn watch<T: Cached>(client: &Client, namespace: &str) -> BoxStream<'static, Chan
                 ) if status.code == 410 => Box::new(|_| Ok(Vec::new())),
                 Err(error) => Box::new(move |_| {
                     Err(CacheError {
-                        kind: T::KIND.plural(),
+                        kind: T::PLURAL,
                         message: error.to_string(),
                     })
                 }),

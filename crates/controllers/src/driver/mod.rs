@@ -1,8 +1,9 @@
 //! Runs the model against any `kube::Client`, embedded or real.
 //!
 //! [`Process`] is one Longhorn manager: caches fed by watches, a work queue, five
-//! workers, a resync timer. [`Environment`] is the rest of the cluster: pods and
-//! finalizers. Both take their time from a [`ModelClock`], which a test runs on
+//! workers, a resync timer. [`Station`] is the controllers around it, on virtual
+//! machines; [`Environment`] is what the recordings had in their place: pods and
+//! finalizers, nothing else. All take their time from a [`ModelClock`], which a test runs on
 //! tokio's paused time, and a real server at any speed.
 
 mod caches;
@@ -10,6 +11,7 @@ mod chores;
 mod environment;
 mod process;
 mod send;
+mod station;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ pub use environment::Environment;
 pub use process::{Duties, Exit, Process, ProcessOptions};
 pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
+pub use station::{Parts, SharedMachines, Station, StationOptions};
 
 /// A handler's first resync comes about this long after the start of the
 /// process: the informers' timers run before the handlers are added, and a

@@ -148,7 +148,7 @@ impl Drop for Process {
 }
 
 /// Waits for a moment of model time; for ever if there is none.
-async fn sleep_until(clock: ModelClock, at: Option<Duration>) {
+pub(super) async fn sleep_until(clock: ModelClock, at: Option<Duration>) {
     match at {
         Some(at) => clock.sleep(at.saturating_sub(clock.elapsed())).await,
         None => std::future::pending().await,
@@ -411,7 +411,7 @@ impl Run {
                     .for_each(|name| self.queue.add(name));
             }
             Seen::Node(Some(old), Some(new)) => self.trigger_by_node(old, new),
-            Seen::Node(..) | Seen::Setting(..) => {}
+            Seen::Node(..) | Seen::Setting(..) | Seen::Volume(..) => {}
         }
     }
 

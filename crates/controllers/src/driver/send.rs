@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, FINALIZER, Kind,
+    BackingImage, BackingImageDataSource, BackingImageManager, FINALIZER, Kind, Node, Replica,
+    Volume,
 };
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client, Resource};
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ModelClock;
-use crate::effect::{Effect, Level, LogLine, Object, Tolerance, Write};
+use crate::effect::{Effect, Level, LogLine, Object, Tolerance, Write, each_object, map_object};
 use crate::trace::{Trace, TraceItem};
 
 /// What Go says when a program uses an object that it does not have.
@@ -203,36 +204,19 @@ impl Sender {
             Write::Create(object) => {
                 let mut object = object.clone();
                 self.admit(&mut object);
-                Ok(Some(match object {
-                    Object::BackingImage(o) => {
-                        Object::BackingImage(Box::new(self.create(&*o).await?))
-                    }
-                    Object::Manager(o) => Object::Manager(Box::new(self.create(&*o).await?)),
-                    Object::DataSource(o) => Object::DataSource(Box::new(self.create(&*o).await?)),
-                }))
+                Ok(Some(map_object!(object, o => self.create(&*o).await?)))
             }
-            Write::Update(object) => Ok(Some(match object {
-                Object::BackingImage(o) => {
-                    Object::BackingImage(Box::new(self.replace(&**o).await?))
-                }
-                Object::Manager(o) => Object::Manager(Box::new(self.replace(&**o).await?)),
-                Object::DataSource(o) => Object::DataSource(Box::new(self.replace(&**o).await?)),
-            })),
-            Write::UpdateStatus { object, .. } => Ok(Some(match object {
-                Object::BackingImage(o) => {
-                    Object::BackingImage(Box::new(self.replace_status(&**o).await?))
-                }
-                Object::Manager(o) => Object::Manager(Box::new(self.replace_status(&**o).await?)),
-                Object::DataSource(o) => {
-                    Object::DataSource(Box::new(self.replace_status(&**o).await?))
-                }
-            })),
+            Write::Update(object) => Ok(Some(map_object!(object, o => self.replace(&**o).await?))),
+            Write::UpdateStatus { object, .. } => Ok(Some(
+                map_object!(object, o => self.replace_status(&**o).await?),
+            )),
             Write::Delete(kind, name) => {
                 match kind {
                     Kind::BackingImage => self.delete::<BackingImage>(name).await?,
                     Kind::BackingImageDataSource => {
                         self.delete::<BackingImageDataSource>(name).await?;
                     }
+                    Kind::Replica => self.delete::<Replica>(name).await?,
                     _ => self.delete::<BackingImageManager>(name).await?,
                 }
                 Ok(None)
@@ -244,11 +228,7 @@ impl Sender {
         if self.admission == Admission::Cluster {
             return;
         }
-        let meta = match object {
-            Object::BackingImage(o) => &mut o.metadata,
-            Object::Manager(o) => &mut o.metadata,
-            Object::DataSource(o) => &mut o.metadata,
-        };
+        let meta = each_object!(object, o => &mut o.metadata);
         let finalizers = meta.finalizers.get_or_insert_default();
         if !finalizers.iter().any(|f| f == FINALIZER) {
             finalizers.push(FINALIZER.to_owned());
@@ -299,3 +279,6 @@ trait Written:
 impl Written for BackingImage {}
 impl Written for BackingImageManager {}
 impl Written for BackingImageDataSource {}
+impl Written for Node {}
+impl Written for Replica {}
+impl Written for Volume {}
