@@ -1,5 +1,5 @@
-//! Ctrl-C: the first one lets what is under way clean up, the second one ends
-//! the program at once.
+//! Ctrl-C, and SIGTERM, with which Kubernetes ends a pod: the first one lets
+//! what is under way clean up, the second one ends the program at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +20,7 @@ pub(crate) fn watch() {
             .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            while told().await {
                 if INTERRUPTED.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted.code().into());
                 }
@@ -28,4 +28,24 @@ pub(crate) fn watch() {
             }
         });
     });
+}
+
+/// Waits for the next signal; false if none can come.
+#[cfg(unix)]
+async fn told() -> bool {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(interrupt), signal(terminate)) else {
+        return false;
+    };
+    tokio::select! {
+        told = interrupt.recv() => told.is_some(),
+        told = terminate.recv() => told.is_some(),
+    }
+}
+
+/// Waits for the next Ctrl-C; false if none can come.
+#[cfg(not(unix))]
+async fn told() -> bool {
+    tokio::signal::ctrl_c().await.is_ok()
 }

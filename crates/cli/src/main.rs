@@ -2,8 +2,9 @@
 //! work, and turns what they say into text and an exit code. No work of its own.
 //!
 //! One file in `verbs` for each verb; `output` writes, `exit` has the codes,
-//! `interrupt` hears Ctrl-C, `whole_file` writes files that are never half there.
+//! `cluster` finds the cluster that is meant, `interrupt` hears Ctrl-C, `whole_file` writes files that are never half there.
 
+mod cluster;
 mod exit;
 mod interrupt;
 mod output;
@@ -63,7 +64,7 @@ enum Verb {
     Names(verbs::names::Args),
     Versions(verbs::versions::Args),
     Odds(verbs::odds::Args),
-    Simulate(verbs::simulate::Args),
+    Simulate(Box<verbs::simulate::Args>),
     Population(verbs::population::Args),
 }
 

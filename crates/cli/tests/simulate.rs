@@ -197,6 +197,165 @@ fn wrong_numbers_are_named() {
     }
 }
 
+const JOB: &[&str] = &["--kubernetes", "--image", "registry.example/fixname:1"];
+
+#[test]
+fn the_job_is_shown_and_nothing_is_made_without_a_yes() {
+    for more in [&[][..], &["--dry-run"], &["--dry-run=client"]] {
+        let parallel = ["--parallelism", "2", "--namespace", "work"];
+        let job = json(&[RUN, JOB, &parallel, more].concat());
+        assert_eq!(
+            (&job["kind"], &job["spec"]["completions"]),
+            (&"Job".into(), &8.into())
+        );
+        assert_eq!(job["metadata"]["namespace"], "work");
+        let pod = &job["spec"]["template"]["spec"];
+        assert_eq!(pod["containers"][0]["image"], "registry.example/fixname:1");
+        let args = pod["containers"][0]["args"].as_array().expect("a list");
+        let args: Vec<&str> = args.iter().filter_map(|arg| arg.as_str()).collect();
+        assert_eq!(args.last(), Some(&"$(JOB_COMPLETION_INDEX)/8"));
+        // What a pod runs is a part of this very run.
+        let first: Vec<&str> = args[..args.len() - 1]
+            .iter()
+            .copied()
+            .chain(["0/8"])
+            .collect();
+        let (code, part, _) = fixname(&first);
+        assert_eq!(code, 0);
+        let part: serde_json::Value = serde_json::from_str(&part).expect("a part");
+        assert_eq!(part["plan"]["clusters"], 1_200_000);
+        assert_eq!(part["units"]["of"], 19);
+    }
+    let (code, _, err) = fixname(&[RUN, JOB].concat());
+    assert_eq!(code, 0);
+    assert!(err.contains("nothing was made; add --yes"), "{err}");
+    // No cluster is asked, and none can be: a kubeconfig that is not there.
+    let nowhere = ["--kubeconfig", "/does/not/exist"];
+    assert_eq!(fixname(&[RUN, JOB, &nowhere].concat()).0, 0);
+    let (code, out, err) = fixname(&[RUN, JOB, &nowhere, &["--yes"]].concat());
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("/does/not/exist"), "{err}");
+}
+
+#[test]
+fn wrong_ways_to_ask_for_a_job_are_named() {
+    for (args, said) in [
+        (&["--kubernetes"][..], "--image"),
+        (
+            &["--kubernetes", "--image", "x", "--shard", "0/3"],
+            "--shard",
+        ),
+        (&["--yes"], "--kubernetes"),
+        (
+            &["--kubernetes", "--image", "x", "--yes", "--dry-run"],
+            "--dry-run",
+        ),
+        (
+            &["--kubernetes", "--image", "x", "--requests", "cpu"],
+            "memory=64Mi",
+        ),
+        (
+            &["--kubernetes", "--image", "x", "--job-name", "A.b"],
+            "A.b",
+        ),
+        (&["--kubernetes", "--image", "x", "--parallelism", "0"], "0"),
+    ] {
+        let (code, out, err) = fixname(&[RUN, args].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}");
+        assert!(err.contains(said), "{args:?}: {err}");
+    }
+    // Ten million populations would be a line each in one part.
+    let long = [
+        "simulate",
+        "--disks",
+        "1e7",
+        "--bits",
+        "64",
+        "--clusters",
+        "1e7",
+    ];
+    let (code, _, err) = fixname(&[&long, JOB, &["--shards", "2"]].concat());
+    assert_eq!(code, 2);
+    assert!(err.contains("10 MiB") && err.contains("--shards="), "{err}");
+}
+
+#[test]
+fn a_long_run_is_put_on_paper() {
+    let long = [
+        "simulate",
+        "--disks",
+        "1e7",
+        "--bits",
+        "64",
+        "--clusters",
+        "1e8",
+        "--plan",
+    ];
+    let paper = json(&[&long[..], &["--parallelism", "50", "--shards", "1000"]].concat());
+    assert_eq!(paper["disks"], "1000000000000000");
+    assert_eq!(
+        (&paper["pods"], &paper["shards"]),
+        (&50.into(), &1000.into())
+    );
+    let number = |key: &str| paper[key].as_f64().expect("a number");
+    let hours = number("secondsPerUnit") * number("units") / 3600.0;
+    assert!((number("cpuHours") / hours - 1.0).abs() < 1e-9);
+    assert!((number("hours") / (hours / 50.0) - 1.0).abs() < 0.01);
+    assert!(number("measuredUnits") >= 1.0 && number("partBytes") > 1e6);
+}
+
+#[test]
+fn what_was_counted_is_drawn_over_the_exact_curve() {
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    let file = dir.path().join("plot.svg").display().to_string();
+    for (args, dots) in [
+        (&["--disks", "302"][..], 1),
+        (&["--curve"], 15),
+        (
+            &[
+                "--disks",
+                "302",
+                "--guard-from",
+                "100",
+                "--block-disks",
+                "9",
+            ],
+            1,
+        ),
+        (&["--disks", "302", "--spike", "0.01"], 1),
+        (&["--disks", "302", "--bits", "122", "--forced-pair"], 1),
+        (&["--disks", "2"], 1),
+        (&["--disks", "302", "--chart", "groups"], 1),
+    ] {
+        let run = ["simulate", "--clusters", "2000", "--plot", &file];
+        let (code, _, err) = fixname(&[&run, args].concat());
+        assert_eq!(code, 0, "{args:?}: {err}");
+        let svg = std::fs::read_to_string(&file).expect("a picture");
+        assert!(
+            svg.starts_with("<svg") && svg.ends_with("</svg>\n"),
+            "{args:?}"
+        );
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{args:?}");
+        // One stands in the legend.
+        let drawn = svg.matches("<circle").count();
+        assert!(drawn > dots, "{args:?}: {drawn} dots");
+        assert!(svg.contains("simulated, with 95 % intervals"), "{args:?}");
+    }
+    let ladder = [
+        "simulate",
+        "--clusters",
+        "1",
+        "--disks",
+        "100",
+        "--ladder",
+        "--plot",
+        &file,
+    ];
+    let (code, _, err) = fixname(&ladder);
+    assert_eq!(code, 2);
+    assert!(err.contains("cannot be drawn"), "{err}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_nothing() {

@@ -210,6 +210,44 @@ pub fn poisson_p(count: u64, mean: f64) -> f64 {
     (2.0 * at_most.min(at_least)).min(1.0)
 }
 
+/// The exact 95 % interval of a Poisson mean of which this count was seen.
+#[must_use]
+pub fn poisson95(count: u64) -> Interval {
+    // The mean for which a count as large (as small) has 2.5 %.
+    let end = |tail: &dyn Fn(&Poisson) -> f64, from: f64, to: f64| {
+        let (mut low, mut high) = (from, to);
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            let Ok(poisson) = Poisson::new(middle) else {
+                return middle;
+            };
+            // Both tails are ordered so that the answer is where they grow past it.
+            if tail(&poisson) > 0.025 {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        f64::midpoint(low, high)
+    };
+    let n = count as f64;
+    if count > 1_000_000 {
+        let half = Z95 * n.sqrt();
+        return Interval {
+            low: n - half,
+            high: n + half,
+        };
+    }
+    let low = match count {
+        0 => 0.0,
+        _ => end(&|poisson| poisson.sf(count - 1), 0.0, n),
+    };
+    let far = n + 10.0 * n.sqrt() + 10.0;
+    // The tail below falls with the mean: mirrored, it grows.
+    let high = end(&|poisson| 0.05 - poisson.cdf(count), n, far);
+    Interval { low, high }
+}
+
 /// Pearson's test of counts against what was expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChiSquaredTest {
@@ -363,6 +401,23 @@ mod tests {
             }
         }
         assert!((upper95_without_hit(1_000_000) - 2.9957e-6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn poisson_intervals_are_those_of_the_tables() {
+        // Garwood's (1936), from the sums of the tails: counts 0, 1, 10 and 100.
+        for (count, low, high) in [
+            (0, 0.0, 3.688_879),
+            (1, 0.025_318, 5.571_643),
+            (10, 4.795_389, 18.390_356),
+            (100, 81.363_991, 121.626_794),
+        ] {
+            let found = poisson95(count);
+            assert!((found.low - low).abs() < 1e-5, "{count}: {found:?}");
+            assert!((found.high - high).abs() < 1e-5, "{count}: {found:?}");
+        }
+        let found = poisson95(2_000_000);
+        assert!((found.high - 2_000_000.0 - Z95 * 2_000_000_f64.sqrt()).abs() < 1e-6);
     }
 
     fn poisson_tail_below(k: u64, mean: f64) -> f64 {

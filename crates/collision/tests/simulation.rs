@@ -626,3 +626,80 @@ fn a_stopped_run_has_no_result() {
     assert!(run(&plan, all, &options).is_err());
     assert!(run(&plan, 0..u64::MAX, &options).is_err());
 }
+
+#[test]
+fn no_part_is_larger_than_said() {
+    let image = "longhornio/backing-image-manager:v1.10.2".to_owned();
+    for (model, clusters) in [
+        (
+            Model::Uniform {
+                bits: 16,
+                disks: 302,
+            },
+            200_000,
+        ),
+        (
+            Model::Uniform {
+                bits: 8,
+                disks: 100_000,
+            },
+            50,
+        ),
+        (
+            Model::Uniform {
+                bits: 32,
+                disks: (1 << 20) + 1,
+            },
+            20,
+        ),
+        (Model::FirstCollision { bits: 16 }, 500_000),
+        (Model::FirstCollision { bits: 3 }, 1000),
+        (
+            Model::Guarded {
+                unguarded: 300,
+                guarded: 300,
+                at_once: 50,
+                block: 100,
+            },
+            500,
+        ),
+        (
+            Model::Skewed {
+                bits: 16,
+                disks: 2000,
+                skew: Skew::Spike { share: 0.5 },
+            },
+            300,
+        ),
+        (
+            Model::Names {
+                hash: Hash::Sha256,
+                digits: 3,
+                image: image.clone(),
+                disks: 5000,
+            },
+            20,
+        ),
+        (
+            Model::ForcedPair {
+                bits: 10,
+                disks: 500,
+            },
+            2000,
+        ),
+        (
+            Model::Ladder {
+                hash: Hash::Sha224,
+                image,
+                disks: 20_000,
+            },
+            2,
+        ),
+    ] {
+        let plan = Plan::new(model, clusters, 3).unwrap();
+        let units = 0..plan.units();
+        let part = run(&plan, units.clone(), &Options::default()).unwrap();
+        let (is, said) = (part.to_json().len() as u64, plan.part_bytes(&units));
+        assert!(is <= said, "{plan:?}: {is} {said}");
+    }
+}

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fixname_apiserver::{ApiServer, UserInfo};
-use fixname_shards::{JobSpec, ShardError, run};
+use fixname_shards::{Event, JobSpec, Options, ShardError, check, run};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
@@ -23,12 +23,13 @@ fn spec(shards: u32) -> JobSpec {
         namespace: "default".into(),
         image: "fixname:dev".into(),
         pull_policy: "IfNotPresent".into(),
-        args: vec!["simulate".into(), "--shard={shard}/4".into()],
+        args: vec!["simulate".into(), "--shard".into()],
         shards,
         parallelism: shards,
-        cpu: "1".into(),
-        memory: "64Mi".into(),
+        requests: BTreeMap::new(),
+        limits: BTreeMap::new(),
         retries: 2,
+        within: Duration::from_secs(3600),
     }
 }
 
@@ -42,6 +43,13 @@ fn client(server: &ApiServer, logs: Arc<Mutex<BTreeMap<String, String>>>) -> Cli
             if let Some(pod) = path.strip_suffix("/log") {
                 let pod = pod.rsplit('/').next().unwrap_or_default();
                 let log = logs.lock().expect("nobody panicked").get(pod).cloned();
+                if log.as_deref() == Some("forbidden") {
+                    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
+                        "reason": "Forbidden", "message": "no logs for you", "code": 403});
+                    let answer = http::Response::builder().status(403);
+                    let answer = answer.body(Body::from(body.to_string().into_bytes()));
+                    return Ok(answer.expect("a response"));
+                }
                 let log = log.unwrap_or_default().into_bytes();
                 return Ok(http::Response::new(Body::from(log)));
             }
@@ -65,11 +73,22 @@ where
     patched.expect("the status is taken");
 }
 
-/// Plays every job that is new, at once and to its end.
+/// Plays the garbage collector, and every job that is new, at once and to its end.
 async fn play(client: &Client, fates: &Fates, logs: &Mutex<BTreeMap<String, String>>) {
     let jobs: Api<Job> = Api::default_namespaced(client.clone());
     let pods: Api<Pod> = Api::default_namespaced(client.clone());
-    for job in jobs.list(&ListParams::default()).await.expect("jobs") {
+    let all = jobs.list(&ListParams::default()).await.expect("jobs").items;
+    for pod in pods.list(&ListParams::default()).await.expect("pods") {
+        let owned = |job: &Job| {
+            pod.name_any()
+                .starts_with(&format!("{}-pod", job.name_any()))
+        };
+        if !all.iter().any(owned) {
+            let gone = pods.delete(&pod.name_any(), &DeleteParams::default()).await;
+            gone.expect("a pod can be deleted");
+        }
+    }
+    for job in all {
         if job
             .status
             .as_ref()
@@ -89,6 +108,7 @@ async fn play(client: &Client, fates: &Fates, logs: &Mutex<BTreeMap<String, Stri
             None => (0..batch.completions.expect("indexed").unsigned_abs()).collect(),
         };
         let (mut completed, mut failed) = (Vec::new(), Vec::new());
+        let mut waiting = false;
         for shard in shards {
             let fate = fates.get(&(name.clone(), shard)).copied().unwrap_or("part");
             let done = if fate == "fails" {
@@ -101,6 +121,12 @@ async fn play(client: &Client, fates: &Fates, logs: &Mutex<BTreeMap<String, Stri
                 continue;
             }
             let pod_name = format!("{name}-pod-{shard}");
+            // One that waits is there already.
+            let there = pods.get_opt(&pod_name).await.expect("an answer");
+            if there.is_some() {
+                waiting = true;
+                continue;
+            }
             let mut template = batch.template.metadata.clone().unwrap_or_default();
             template.name = Some(pod_name.clone());
             template.annotations = Some(
@@ -118,20 +144,27 @@ async fn play(client: &Client, fates: &Fates, logs: &Mutex<BTreeMap<String, Stri
             pods.create(&PostParams::default(), &pod)
                 .await
                 .expect("a pod");
-            let phase = if fate == "fails" {
-                "Failed"
-            } else {
-                "Succeeded"
-            };
-            let log = if fate == "part" {
-                format!("part {shard}\n")
-            } else {
-                "Killed".to_owned()
+            let (phase, log) = match fate {
+                "part" => ("Succeeded", format!("part {shard}\n")),
+                "forbidden" => ("Succeeded", fate.to_owned()),
+                "fails" => ("Failed", "out of paper\n".to_owned()),
+                "waits" => ("Pending", String::new()),
+                _ => ("Succeeded", "Killed".to_owned()),
             };
             logs.lock()
                 .expect("nobody panicked")
                 .insert(pod_name.clone(), log);
-            status(&pods, &pod_name, json!({"phase": phase})).await;
+            let stuck = json!({"conditions": [{"type": "PodScheduled", "status": "False",
+                "reason": "Unschedulable", "message": "no node is free"}]});
+            let mut now = json!({"phase": phase});
+            if fate == "waits" {
+                now["conditions"] = stuck["conditions"].clone();
+                waiting = true;
+            }
+            status(&pods, &pod_name, now).await;
+        }
+        if waiting {
+            continue;
         }
         let type_ = if failed.is_empty() {
             "Complete"
@@ -150,11 +183,16 @@ async fn play(client: &Client, fates: &Fates, logs: &Mutex<BTreeMap<String, Stri
 
 struct Outcome {
     result: Result<Vec<String>, ShardError>,
-    again: u32,
+    events: Vec<Event>,
     left: usize,
+    seconds: u64,
 }
 
-async fn play_through(fates: &[(&str, u32, &'static str)], keep: bool) -> Outcome {
+async fn play_through(
+    fates: &[(&str, u32, &'static str)],
+    keep: bool,
+    stop_after: Option<u64>,
+) -> Outcome {
     let fates: Fates = fates
         .iter()
         .map(|(job, shard, fate)| ((job.to_string(), *shard), *fate))
@@ -167,7 +205,6 @@ async fn play_through(fates: &[(&str, u32, &'static str)], keep: bool) -> Outcom
     namespace.metadata.name = Some("default".to_owned());
     // It may be there from the start.
     let _ = namespaces.create(&PostParams::default(), &namespace).await;
-    let mut again = 0;
     let mut read = |shard: u32, log: &str| {
         let expected = format!("part {shard}");
         if log.trim() == expected {
@@ -177,16 +214,13 @@ async fn play_through(fates: &[(&str, u32, &'static str)], keep: bool) -> Outcom
         }
     };
     let spec = spec(4);
-    let mut heard = |progress: fixname_shards::Progress| again = progress.again;
-    let running = run(
-        &client,
-        &spec,
-        Duration::from_secs(60),
-        keep,
-        &mut read,
-        &|| false,
-        &mut heard,
-    );
+    check(&client, &spec).await.expect("the job would be taken");
+    let mut events = Vec::new();
+    let mut heard = |event: Event| events.push(event);
+    let began = tokio::time::Instant::now();
+    let stop = || stop_after.is_some_and(|after| began.elapsed().as_secs() >= after);
+    let options = Options { keep, stop: &stop };
+    let running = run(&client, &spec, options, &mut read, &mut heard);
     let cluster = async {
         loop {
             play(&client, &fates, &logs).await;
@@ -198,41 +232,60 @@ async fn play_through(fates: &[(&str, u32, &'static str)], keep: bool) -> Outcom
         () = cluster => unreachable!("the cluster goes on for ever"),
     };
     let jobs: Api<Job> = Api::default_namespaced(client.clone());
+    let pods: Api<Pod> = Api::default_namespaced(client);
     let left = jobs.list(&ListParams::default()).await.expect("jobs").items;
-    let left = left
-        .iter()
-        .filter(|job| job.metadata.deletion_timestamp.is_none())
-        .count();
+    if left.is_empty() {
+        let pods = pods.list(&ListParams::default()).await.expect("pods");
+        assert_eq!(pods.items.len(), 0, "pods without a job");
+    }
     Outcome {
         result,
-        again,
-        left,
+        events,
+        left: left.len(),
+        seconds: began.elapsed().as_secs(),
     }
 }
 
 const ALL: [&str; 4] = ["part 0", "part 1", "part 2", "part 3"];
 
+fn again(outcome: &Outcome) -> Vec<u32> {
+    let events = outcome.events.iter();
+    let shards = events.filter_map(|event| match event {
+        Event::Again { shard } => Some(*shard),
+        _ => None,
+    });
+    shards.collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn parts_come_in_order_and_nothing_is_left() {
-    let outcome = play_through(&[], false).await;
+    let outcome = play_through(&[], false, None).await;
+    assert_eq!(again(&outcome), [0; 0]);
     assert_eq!(outcome.result.unwrap(), ALL);
-    assert_eq!((outcome.again, outcome.left), (0, 0));
+    assert_eq!(outcome.left, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn lost_failed_and_damaged_shards_are_run_again() {
-    let outcome = play_through(
-        &[
-            ("run", 0, "fails"),
-            ("run", 1, "vanishes"),
-            ("run", 3, "is cut off"),
-            ("run-3-1", 3, "fails"),
-        ],
-        false,
-    )
-    .await;
+    let fates = [
+        ("run", 0, "fails"),
+        ("run", 1, "vanishes"),
+        ("run", 3, "is cut off"),
+        ("run-3-1", 3, "fails"),
+    ];
+    let outcome = play_through(&fates, false, None).await;
+    assert_eq!(again(&outcome), [0, 1, 3, 3]);
+    let said = |wanted: Event| assert!(outcome.events.contains(&wanted), "{:?}", outcome.events);
+    said(Event::Failed {
+        shard: 0,
+        reason: "its pod failed; it said: out of paper".to_owned(),
+    });
+    said(Event::NoPart {
+        shard: 3,
+        reason: "\"Killed\" is no part".to_owned(),
+    });
     assert_eq!(outcome.result.unwrap(), ALL);
-    assert_eq!((outcome.again, outcome.left), (4, 0));
+    assert_eq!(outcome.left, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +296,7 @@ async fn a_shard_that_never_comes_is_named_and_the_jobs_are_kept_if_asked() {
         ("run-2-2", 2, "is cut off"),
     ];
     for (keep, left) in [(false, 0), (true, 3)] {
-        let outcome = play_through(&fates, keep).await;
+        let outcome = play_through(&fates, keep, None).await;
         let error = outcome.result.unwrap_err().to_string();
         assert_eq!(
             error,
@@ -251,4 +304,52 @@ async fn a_shard_that_never_comes_is_named_and_the_jobs_are_kept_if_asked() {
         );
         assert_eq!(outcome.left, left, "keep {keep}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_ends_the_run_at_once() {
+    let outcome = play_through(&[("run", 1, "forbidden")], false, None).await;
+    assert_eq!((again(&outcome), outcome.left), (vec![], 0));
+    let error = outcome.result.unwrap_err().to_string();
+    assert!(error.contains("no logs for you"), "{error}");
+    assert!(outcome.seconds < 10, "{}", outcome.seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_pods_never_start_says_why_and_a_stopped_one_leaves_nothing() {
+    let fates = [0, 1, 2, 3].map(|shard| ("run", shard, "waits"));
+    let outcome = play_through(&fates, false, None).await;
+    let error = outcome.result.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no pod has started in 120 s: Unschedulable: no node is free"
+    );
+    assert_eq!(outcome.left, 0);
+    let outcome = play_through(&fates, false, Some(20)).await;
+    assert!(matches!(
+        outcome.result,
+        Err(ShardError::Stopped {
+            collected: 0,
+            all: 4
+        })
+    ));
+    assert_eq!(outcome.left, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_that_name_is_left_alone() {
+    let server = ApiServer::builder().build();
+    let client = client(&server, Arc::default());
+    let spec = spec(4);
+    let jobs: Api<Job> = Api::default_namespaced(client.clone());
+    let job = spec.job().unwrap();
+    jobs.create(&PostParams::default(), &job).await.unwrap();
+    let options = Options {
+        keep: false,
+        stop: &|| false,
+    };
+    let mut read = |_: u32, log: &str| Ok(log.to_owned());
+    let result = run(&client, &spec, options, &mut read, &mut |_| ()).await;
+    assert!(matches!(result, Err(ShardError::Exists(name)) if name == "run"));
+    assert!(jobs.get("run").await.is_ok());
 }

@@ -1,22 +1,26 @@
 //! `fixname simulate`: draws clusters and counts collisions, beside the formula.
 //!
-//! Arguments and the run are here; what is printed is in `show`.
+//! Arguments and the run are here; `model` has what is simulated, `show` what is
+//! printed, `plot` what is drawn, `paper` the plan of a long run, and
+//! `kubernetes` the run on many machines.
 
+mod kubernetes;
+mod model;
+mod paper;
+mod plot;
 mod show;
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use fixname_collision::simulate::{
-    Engine, Hash, Model, Options, Part, Plan, PlanError, Progress, RunError, Shard, Skew, merge,
-    run as simulate, run_until,
+    Engine, Options, Part, Plan, Progress, RunError, Shard, merge, run as simulate, run_until,
 };
-use fixname_naming::{Scheme, WhatIf};
+use fixname_naming::Scheme;
 
 use super::Format;
 use super::odds::{DiskNumber, grouped};
@@ -42,7 +46,8 @@ const SHOWN_EVERY: Duration = Duration::from_millis(200);
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     after_help = "\
-Exit codes: 0 done, 2 wrong usage or parts that do not fit, 130 interrupted.
+Exit codes: 0 done, 2 wrong usage or parts that do not fit, 3 the cluster cannot
+be reached or refuses, or a shard was lost too often, 4 timeout, 130 interrupted.
 
 Examples:
   fixname simulate --disks 302 --clusters 1e6
@@ -52,7 +57,10 @@ Examples:
   fixname simulate --disks 1e7 --ladder --scheme sha224 --clusters 1
   fixname simulate --disks 302 --bits 122 --forced-pair --clusters 1e4
   fixname simulate --disks 302 --clusters 1e9 --shard 0/3 --out part-0.json
-  fixname simulate merge part-0.json part-1.json part-2.json"
+  fixname simulate merge part-0.json part-1.json part-2.json
+  fixname simulate --disks 302 --clusters 1e10 --kubernetes --image IMAGE --yes
+  fixname simulate --disks 1e10 --bits 64 --clusters 1e5 --plan --parallelism 100
+  fixname simulate --curve --clusters 1e6 --plot curve.svg"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -125,7 +133,7 @@ pub(crate) struct Args {
     uuids: Option<Clock>,
     /// The disks were all made within this time: 500ms, 10s, 5m, 3h or 30d.
     #[arg(long, value_name = "TIME", requires = "uuids", env = "FIXNAME_WITHIN")]
-    within: Option<Span>,
+    within: Option<model::Span>,
     /// Answer for every number of disks: draw until the first collision.
     #[arg(long, conflicts_with_all = ["guard_from", "spike", "cloned", "uuids"], env = "FIXNAME_CURVE")]
     curve: bool,
@@ -168,6 +176,14 @@ pub(crate) struct Args {
         env = "FIXNAME_OUTPUT"
     )]
     output: Format,
+    #[command(flatten)]
+    plot: plot::Args,
+    /// Run nothing: measure a few units here, and say how long the whole would
+    /// take, on how many machines, and what they would send.
+    #[arg(long, conflicts_with_all = ["margin", "shard", "kubernetes", "plot", "out"], env = "FIXNAME_PLAN")]
+    plan: bool,
+    #[command(flatten, next_help_heading = "On many machines")]
+    kubernetes: kubernetes::Args,
 }
 
 #[derive(clap::Subcommand)]
@@ -201,33 +217,13 @@ enum Code {
     Vector,
 }
 
-/// A time in milliseconds, as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span(u64);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let cut = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(cut);
-        let factor = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => 0,
-        };
-        let ms = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|n| n.checked_mul(factor));
-        ms.filter(|_| factor > 0).map(Self).ok_or_else(|| {
-            format!("{text:?} is not a time; expected one like 500ms, 10s, 5m, 3h or 30d")
-        })
+impl Code {
+    fn engine(self) -> Engine {
+        match self {
+            Self::Auto => Engine::Auto,
+            Self::Portable => Engine::Portable,
+            Self::Vector => Engine::Vector,
+        }
     }
 }
 
@@ -235,14 +231,23 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let part = match &args.verb {
         Some(Verb::Merge { files }) => merged(files)?,
         None => {
-            let plan = plan(args)?;
-            interrupt::watch();
-            match drawn(args, &plan, output)? {
-                Some(part) => part,
-                None => return Ok(Exit::Interrupted),
+            let plan = model::plan(args)?;
+            if args.plan {
+                return paper::run(args, &plan, output);
+            }
+            let drawn = if args.kubernetes.is_asked_for() {
+                kubernetes::run(args, &plan, output)?
+            } else {
+                interrupt::watch();
+                drawn(args, &plan, output)?
+            };
+            match drawn {
+                Outcome::Part(part) => *part,
+                Outcome::Nothing(exit) => return Ok(exit),
             }
         }
     };
+    plot::draw(&args.plot, &part, output)?;
     if let Some(path) = &args.out {
         let mut file = WholeFile::create(path)?;
         file.write_all(part.to_json().as_bytes())
@@ -256,7 +261,15 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn drawn(args: &Args, plan: &Plan, output: &Output) -> Result<Option<Part>, Failure> {
+/// How a run ended.
+enum Outcome {
+    /// With counts.
+    Part(Box<Part>),
+    /// Without, and not by a failure.
+    Nothing(Exit),
+}
+
+fn drawn(args: &Args, plan: &Plan, output: &Output) -> Result<Outcome, Failure> {
     let threads = args
         .threads
         .or_else(|| std::thread::available_parallelism().ok());
@@ -264,11 +277,7 @@ fn drawn(args: &Args, plan: &Plan, output: &Output) -> Result<Option<Part>, Fail
     let meter = Meter::new();
     let options = Options {
         threads: threads.map_or(1, NonZero::get),
-        engine: match args.engine {
-            Code::Auto => Engine::Auto,
-            Code::Portable => Engine::Portable,
-            Code::Vector => Engine::Vector,
-        },
+        engine: args.engine.engine(),
         progress: &|progress| {
             if shown {
                 meter.show(progress);
@@ -288,8 +297,8 @@ fn drawn(args: &Args, plan: &Plan, output: &Output) -> Result<Option<Part>, Fail
         eprint!("\r\x1b[K");
     }
     match result {
-        Ok(part) => Ok(Some(part)),
-        Err(RunError::Stopped) => Ok(None),
+        Ok(part) => Ok(Outcome::Part(Box::new(part))),
+        Err(RunError::Stopped) => Ok(Outcome::Nothing(Exit::Interrupted)),
         Err(error) => Err(Failure::usage(error.to_string(), "fixname simulate --help")),
     }
 }
@@ -352,128 +361,4 @@ fn read(path: &Path) -> Result<String, String> {
         return Err("it is too large to be a part of a simulation".to_owned());
     }
     Ok(text)
-}
-
-fn plan(args: &Args) -> Result<Plan, Failure> {
-    let wrong = |message: String| Failure::usage(message, "fixname simulate --help");
-    let number = |number: Option<DiskNumber>| -> u64 {
-        number.map_or(0, |n| u64::try_from(n.0).expect("10^18 fits in 64 bits"))
-    };
-    let disks = number(args.disks);
-    let model = if args.ladder {
-        let hash = match args.scheme {
-            None | Some(Scheme::Sha224) => Hash::Sha224,
-            Some(Scheme::Sha256) => Hash::Sha256,
-            Some(other) => {
-                return Err(wrong(format!(
-                    "the scheme {other} is no hash that a ladder could count"
-                )));
-            }
-        };
-        Model::Ladder {
-            hash,
-            image: args.manager_image.clone(),
-            disks,
-        }
-    } else {
-        match hashed(args)? {
-            Hashed::Names(hash, digits) => Model::Names {
-                hash,
-                digits,
-                image: args.manager_image.clone(),
-                disks,
-            },
-            Hashed::Bits(bits) => of_bits(args, bits, disks, number)?,
-        }
-    };
-    if args
-        .margin
-        .is_some_and(|margin| !(margin > 0.0 && margin < 1.0))
-    {
-        return Err(wrong("the margin must be between 0 and 1".to_owned()));
-    }
-    Plan::new(model, number(args.clusters), args.seed)
-        .map_err(|error: PlanError| wrong(error.to_string()))
-}
-
-enum Hashed {
-    /// Names that must be hashed to be known.
-    Names(Hash, u8),
-    /// Names that are the first random bits.
-    Bits(u16),
-}
-
-fn hashed(args: &Args) -> Result<Hashed, Failure> {
-    let plain = args.curve
-        || args.forced_pair
-        || args.guard_from.is_some()
-        || args.spike.is_some()
-        || args.cloned.is_some()
-        || args.uuids.is_some();
-    let scheme = args.scheme.unwrap_or(Scheme::Truncated);
-    Ok(match (args.bits, scheme) {
-        (Some(bits), _) => Hashed::Bits(bits),
-        (None, Scheme::Sha224) if !plain => Hashed::Names(Hash::Sha224, Hash::Sha224.digits()),
-        (None, Scheme::Sha256) if !plain => Hashed::Names(Hash::Sha256, Hash::Sha256.digits()),
-        (None, Scheme::WhatIf(WhatIf::HashHexDigits(width))) if !plain => {
-            Hashed::Names(Hash::Sha256, width.get())
-        }
-        (None, scheme) => Hashed::Bits(scheme.random_bits().ok_or_else(|| {
-            Failure::usage(
-                format!("the scheme {scheme} has no names that could collide"),
-                "fixname simulate --disks D --clusters N --scheme truncated",
-            )
-        })?),
-    })
-}
-
-fn of_bits(
-    args: &Args,
-    bits: u16,
-    disks: u64,
-    number: impl Fn(Option<DiskNumber>) -> u64,
-) -> Result<Model, Failure> {
-    let skew = match (args.spike, args.cloned, args.uuids, args.within) {
-        (Some(share), ..) => Some(Skew::Spike { share }),
-        (_, Some(share), ..) => Some(Skew::Cloned { share }),
-        (.., Some(Clock::V7), Some(Span(within_ms))) => Some(Skew::V7 { within_ms }),
-        (.., Some(Clock::V1), Some(Span(within_ms))) => Some(Skew::V1 { within_ms }),
-        _ => None,
-    };
-    if let Some(skew) = skew {
-        return Ok(Model::Skewed { bits, disks, skew });
-    }
-    if args.curve {
-        return Ok(Model::FirstCollision { bits });
-    }
-    if args.forced_pair {
-        return Ok(Model::ForcedPair { bits, disks });
-    }
-    let Some(unguarded) = args.guard_from else {
-        return Ok(Model::Uniform { bits, disks });
-    };
-    if bits != 16 {
-        return Err(Failure::usage(
-            format!("the guard looks at 16 bits, and these names have {bits}"),
-            "fixname simulate --guard-from K --scheme truncated",
-        ));
-    }
-    let (unguarded, block) = (number(Some(unguarded)), number(args.block_disks));
-    let Some(guarded) = disks
-        .checked_sub(unguarded)
-        .and_then(|rest| rest.checked_sub(block))
-    else {
-        return Err(Failure::usage(
-            format!(
-                "{unguarded} unguarded and {block} block disks are more than all {disks} disks"
-            ),
-            "fixname simulate --help",
-        ));
-    };
-    Ok(Model::Guarded {
-        unguarded,
-        guarded,
-        at_once: args.at_once.map_or(1, |n| number(Some(n))),
-        block,
-    })
 }

@@ -384,6 +384,46 @@ impl Plan {
         cut(shard.index)..cut(shard.index + 1)
     }
 
+    /// How large the file of a part with these units gets, about and rather too
+    /// large: what it holds grows with the clusters only where these are cut
+    /// into units.
+    #[must_use]
+    pub fn part_bytes(&self, units: &Range<u64>) -> u64 {
+        /// All but the counts.
+        const FRAME: u64 = 2048;
+        /// `"12345678901": "12345678",` and its line.
+        const ENTRY: u64 = 48;
+        let disks = self.model.disks() as f64;
+        // A group's size, or a cluster's pairs, stays within so many standard
+        // deviations of a mean.
+        let around = |mean: f64| 20.0 * mean.sqrt() + 40.0;
+        let names = |bits: u16| f64::from(bits).exp2();
+        let entries = match &self.model {
+            Model::Uniform { bits, .. } => around(disks / names(*bits)),
+            Model::FirstCollision { bits } => (12.0 * names(*bits).sqrt()).min(names(*bits) + 1.0),
+            Model::Guarded { .. } => around(disks / names(PREFIX_BITS as u16)),
+            // One name may have most disks.
+            Model::Skewed { .. } => around(disks),
+            Model::Names { digits, .. } => around(disks / names(4 * u16::from(*digits))),
+            Model::ForcedPair { bits, .. } => {
+                around(disks * disks / 2.0 / names(*bits)).min(self.clusters as f64)
+            }
+            Model::Ladder { .. } => 256.0,
+        };
+        let clusters = match self.model.subtree_bits() {
+            None => 0,
+            Some(bits) => ((units.end - units.start) >> bits) + 2,
+        };
+        let image = match &self.model {
+            Model::Names { image, .. } | Model::Ladder { image, .. } => image.len() as u64,
+            _ => 0,
+        };
+        (entries as u64)
+            .saturating_add(clusters)
+            .saturating_mul(ENTRY)
+            .saturating_add(FRAME + 6 * image)
+    }
+
     /// The clusters that the units touch.
     #[must_use]
     pub fn clusters_of(&self, units: &Range<u64>) -> Range<u64> {

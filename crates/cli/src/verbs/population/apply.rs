@@ -1,13 +1,10 @@
 //! `fixname population --apply`: a population as objects of a cluster.
 
-use std::path::PathBuf;
-
 use fixname_population::apply::{ApplyError, Options, Target, apply, inspect};
 use fixname_population::{Population, Summary};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 
 use super::{Answer, number, print, progress};
+use crate::cluster::{self, Cluster};
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::Output;
@@ -23,22 +20,8 @@ pub(crate) struct Args {
     /// Write.
     #[arg(short, long, requires = "apply", help_heading = "Into a cluster")]
     yes: bool,
-    /// The kubeconfig; kubectl's default if not given.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "FIXNAME_KUBECONFIG",
-        help_heading = "Into a cluster"
-    )]
-    kubeconfig: Option<PathBuf>,
-    /// The context; the current one if not given.
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "FIXNAME_CONTEXT",
-        help_heading = "Into a cluster"
-    )]
-    context: Option<String>,
+    #[command(flatten, next_help_heading = "Into a cluster")]
+    cluster: cluster::Flags,
     /// The namespace; made if it is not there.
     #[arg(
         short,
@@ -79,7 +62,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| environment(format!("cannot start: {e}"), None))?;
+        .map_err(|e| cluster::unreachable(format!("cannot start: {e}"), None))?;
     runtime.block_on(put(args, population, output))
 }
 
@@ -89,22 +72,10 @@ async fn put(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let to = &args.apply;
-    let config = config(to).await?;
-    let url = config.cluster_url.to_string();
-    let client = Client::try_from(config)
-        .map_err(|e| environment(format!("cannot use the kubeconfig: {e}"), None))?;
+    let Cluster { client, url, .. } = to.cluster.cluster().await?;
     let refused = |error: &ApplyError| {
-        let mut message = error.to_string();
-        // Where nobody answers, what is wrong stands in the innermost error.
-        let mut source = std::error::Error::source(error);
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !message.contains(&text) {
-                message += &format!(": {text}");
-            }
-            source = inner.source();
-        }
-        environment(format!("{url}: {message}"), Some(next(error)))
+        let message = format!("{url}: {}", cluster::whole_message(error));
+        cluster::unreachable(message, Some(next(error)))
     };
     let target = inspect(&client, &to.namespace)
         .await
@@ -160,27 +131,6 @@ async fn put(
     Ok(Exit::Ok)
 }
 
-async fn config(to: &Args) -> Result<Config, Failure> {
-    let options = KubeConfigOptions {
-        context: to.context.clone(),
-        ..KubeConfigOptions::default()
-    };
-    let wrong = |what: String| {
-        Failure::usage(
-            format!("cannot use the kubeconfig: {what}"),
-            "kubectl config get-contexts lists what there is; --kubeconfig and --context choose",
-        )
-    };
-    match &to.kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|e| wrong(e.to_string()))?;
-            Config::from_custom_kubeconfig(file, &options).await
-        }
-        None => Config::from_kubeconfig(&options).await,
-    }
-    .map_err(|e| wrong(e.to_string()))
-}
-
 /// What would be done, in lines.
 fn plan(url: &str, to: &Args, target: &Target, summary: &Summary) -> String {
     let mut lines = vec![format!("On {url}:")];
@@ -220,13 +170,5 @@ fn next(error: &ApplyError) -> &'static str {
             "kubectl get nodes.longhorn.io -A shows whether the cluster answers; the same \
               command goes on where it ended"
         }
-    }
-}
-
-fn environment(message: String, next: Option<&str>) -> Failure {
-    Failure::Told {
-        exit: Exit::Environment,
-        message,
-        next: next.map(str::to_owned),
     }
 }
