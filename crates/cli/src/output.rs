@@ -9,6 +9,7 @@ use clap::ColorChoice;
 use crate::exit::{Exit, Failure};
 
 /// Where output goes, and how.
+#[derive(Clone, Copy)]
 pub(crate) struct Output {
     color: anstream::ColorChoice,
     quiet: bool,
@@ -59,6 +60,14 @@ impl Output {
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             self.talk("note", text);
+        }
+    }
+
+    /// A line of somebody's log.
+    pub(crate) fn log(&self, line: &str) {
+        if !self.quiet {
+            let mut stream = AutoStream::new(io::stderr().lock(), self.color);
+            let _ = writeln!(stream, "{}", fixname_report::text::clean(line));
         }
     }
 

@@ -10,7 +10,15 @@ use std::time::{Duration, Instant};
 fn fixname(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fixname"));
     command.arg("serve").args(flags);
-    for name in ["LONGHORN", "CRDS", "LOAD", "PORT", "KUBECONFIG_OUT", "SEED"] {
+    for name in [
+        "LONGHORN",
+        "PLAY",
+        "CRDS",
+        "LOAD",
+        "PORT",
+        "KUBECONFIG_OUT",
+        "SEED",
+    ] {
         command.env_remove(format!("FIXNAME_{name}"));
     }
     command
@@ -62,11 +70,16 @@ impl Server {
 
     /// GET over plain HTTP with the kubeconfig's token.
     fn get(&self, path: &str) -> serde_json::Value {
+        self.ask("GET", path, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the port is open");
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
-            self.token
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.token,
+            body.len()
         )
         .expect("the request is sent");
         let mut answer = String::new();
@@ -172,7 +185,9 @@ fn objects_keep_their_status_and_owners_are_found_again() {
         "b.yaml",
         "# a comment\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: there\n  namespace: other\ndata: {a: b}\n---\n",
     );
-    let server = Server::start(&["--load", &json, "--load", &yaml, "--seed", "3"]);
+    let server = Server::start(&[
+        "--play", "none", "--load", &json, "--load", &yaml, "--seed", "3",
+    ]);
     let image = server.get(&format!("{IMAGES}/parrot"));
     assert_eq!(image["status"]["uuid"], "4e07");
     assert_eq!(image["metadata"]["generation"], 1);
@@ -210,6 +225,10 @@ fn definitions_of_a_manifest_take_the_place_of_our_own() {
     let talk = server.talk();
     assert!(talk.contains("1 object of other kinds"), "{talk}");
     assert!(talk.contains("conversion webhook"), "{talk}");
+    assert!(talk.contains("so nothing is played"), "{talk}");
+    let (code, talk) = refused(&["--crds", &crds, "--play", "all"]);
+    assert_eq!(code, 2, "{talk}");
+    assert!(talk.contains("the definitions lack"), "{talk}");
 }
 
 #[test]
@@ -252,6 +271,14 @@ fn wrong_flags_and_files_are_exit_code_2_with_the_place() {
         (
             vec!["--crds", &invalid],
             "there is no CustomResourceDefinition",
+        ),
+        (
+            vec!["--play", "replica"],
+            "part replica is not modelled yet",
+        ),
+        (
+            vec!["--play", "everything"],
+            "there is no part \"everything\"",
         ),
         (vec!["--longhorn", "v0.0.1"], "v0.0.1"),
         (vec!["--longhorn", "newest"], "newest"),
@@ -310,4 +337,110 @@ fn without_a_place_for_it_the_kubeconfig_is_gone_at_the_end() {
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(files(), 0);
+}
+
+/// Two nodes, each with one disk; the UUIDs begin with the same four digits.
+fn colliding_nodes() -> String {
+    let node = |name: &str, uuid: &str| {
+        let conditions = serde_json::json!([
+            {"type": "Ready", "status": "True"}, {"type": "Schedulable", "status": "True"}]);
+        serde_json::json!({
+            "apiVersion": "longhorn.io/v1beta2", "kind": "Node",
+            "metadata": {"name": name, "namespace": "longhorn-system", "finalizers": ["longhorn.io"]},
+            "spec": {"name": name, "allowScheduling": true, "disks": {"disk": {
+                "diskType": "filesystem", "path": "/var/lib/disk", "allowScheduling": true}}},
+            "status": {"conditions": conditions, "diskStatus": {"disk": {"diskUUID": uuid,
+                "diskPath": "/var/lib/disk", "diskType": "filesystem", "conditions": conditions}}}})
+    };
+    let first = node("node-1", "c01200da-8a5c-4692-92e6-c4a983087951");
+    let second = node("node-2", "c012eb76-f8eb-4ea1-b81d-472eac9d98bf");
+    format!("{first}\n{second}\n")
+}
+
+const PARROT: &str = r#"{"apiVersion": "longhorn.io/v1beta2", "kind": "BackingImage",
+  "metadata": {"name": "parrot", "namespace": "longhorn-system"},
+  "spec": {"sourceType": "download", "sourceParameters": {"url": "http://images.example.com/a"},
+    "minNumberOfCopies": 1, "diskFileSpecMap": {
+      "c01200da-8a5c-4692-92e6-c4a983087951": {}, "c012eb76-f8eb-4ea1-b81d-472eac9d98bf": {}}}}"#;
+
+/// A server with the two nodes, to which somebody applies the image.
+fn with_parrot(flags: &[&str]) -> Server {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nodes = file(folder.path(), "nodes.json", &colliding_nodes());
+    let mut flags = flags.to_vec();
+    flags.extend(["--load", nodes.as_str()]);
+    let server = Server::start(&flags);
+    let made = server.ask("POST", IMAGES, PARROT);
+    assert_eq!(made["kind"], "BackingImage", "{made}");
+    server
+}
+
+/// Looks until `check` holds, for at most 30 s.
+fn eventually(server: &Server, what: &str, check: impl Fn(&Server) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !check(server) {
+        assert!(Instant::now() < deadline, "{what}: {}", server.talk());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn managers(server: &Server) -> Vec<String> {
+    let list = server.get(&IMAGES.replace("backingimages", "backingimagemanagers"));
+    let items = list["items"].as_array().expect("a list");
+    let names = items.iter().map(|m| m["metadata"]["name"].as_str());
+    names.map(|name| name.expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn the_model_acts_on_an_image_as_its_version_does() {
+    let affected = with_parrot(&["--longhorn", "v1.9.1"]);
+    let fixed = with_parrot(&["--longhorn", "v1.12.1"]);
+    eventually(&affected, "no collision", |server| {
+        let talk = server.talk();
+        talk.contains("level=error msg=\"Dropping Longhorn backing image out of the queue\"")
+            && talk.contains(r#"\"backing-image-manager-4407-c012\" already exists"#)
+    });
+    assert_eq!(managers(&affected), ["backing-image-manager-4407-c012"]);
+    eventually(&fixed, "too few managers", |server| {
+        managers(server).len() == 2
+    });
+    assert!(!fixed.talk().contains("already exists"), "{}", fixed.talk());
+    // The webhooks are in force.
+    let image = fixed.get(&format!("{IMAGES}/parrot"));
+    assert_eq!(image["metadata"]["finalizers"][0], "longhorn.io");
+    let refused = fixed.ask("POST", IMAGES, &PARROT.replace("http://", "ftp://"));
+    let message = refused["message"].as_str().unwrap_or_default();
+    assert!(message.contains("validator.longhorn.io"), "{refused}");
+}
+
+#[test]
+fn what_is_not_played_is_left_to_others() {
+    let nothing = with_parrot(&["--play", "none"]);
+    let pods_only = with_parrot(&["--play", "manager-pods,backing-image-manager"]);
+    let all = with_parrot(&[]);
+    // By the time that one of them has acted, so would the others have.
+    eventually(&all, "no managers", |server| !managers(server).is_empty());
+    for server in [&nothing, &pods_only] {
+        assert_eq!(managers(server), [""; 0]);
+        let image = server.get(&format!("{IMAGES}/parrot"));
+        assert_eq!(image["status"]["uuid"], serde_json::Value::Null, "{image}");
+        assert_eq!(image["metadata"]["finalizers"], serde_json::Value::Null);
+    }
+    assert!(nothing.talk().contains("nothing of Longhorn is played"));
+}
+
+#[test]
+fn the_version_of_a_dump_is_played_unless_another_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = r#"{"apiVersion": "longhorn.io/v1beta2", "kind": "Setting", "value": "v1.9.1",
+      "metadata": {"name": "current-longhorn-version", "namespace": "longhorn-system"}}"#;
+    let dump = file(folder.path(), "dump.json", setting);
+    for (flags, version) in [
+        (vec!["--load", dump.as_str()], "v1.9.1"),
+        (vec!["--load", &dump, "--longhorn", "v1.10.2"], "v1.10.2"),
+    ] {
+        let server = Server::start(&flags);
+        let note = format!("Longhorn {version} is played: all");
+        assert!(server.talk().contains(&note), "{}", server.talk());
+    }
 }

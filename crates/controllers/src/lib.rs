@@ -4,9 +4,11 @@
 //! from what the caches show to the writes, log lines and events of one
 //! reconcile, in order. [`pods`] stands in for what manager pods and data source
 //! pods do. [`node`] and [`missing_disk`] are what other controllers do to the
-//! spec of an image: eviction, and the cleanup of unused copies. [`Behaviour`] holds the differences between versions as data.
-//! [`driver`] runs all of it against any `kube::Client`: caches, work queue,
-//! workers, timers. [`Trace`] is what it leaves behind.
+//! spec of an image: eviction, and the cleanup of unused copies. [`webhooks`]
+//! judge requests. [`Behaviour`] holds the differences between versions as data,
+//! [`Parts`] what of all this is played. [`driver`] runs it against any
+//! `kube::Client`: caches, work queues, workers, timers; its `registry` is where a
+//! new controller is put in. [`Trace`] is what it leaves behind.
 //!
 //! The pure part has no clock, network or randomness of its own, so that the
 //! same functions can be replayed, run live, and explored exhaustively.
@@ -34,6 +36,7 @@ pub mod manager;
 pub mod missing_disk;
 pub mod node;
 pub mod node_disks;
+mod parts;
 mod plan;
 pub mod pods;
 mod queue;
@@ -48,6 +51,7 @@ pub mod webhooks;
 pub use behaviour::Behaviour;
 pub use defect::Defect;
 pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
+pub use parts::{Part, Parts, PartsError};
 pub use plan::{Desk, Plan, Seat};
 pub use queue::{Verdict, WorkQueue};
 pub use trace::{Trace, TraceEntry, TraceItem};

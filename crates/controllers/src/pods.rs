@@ -12,6 +12,7 @@ use fixname_naming::ImageRef;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Effect, Object, Tolerance, Write};
+use crate::parts::{Part, Parts};
 use crate::view::View;
 
 /// How long a deleted manager stays, terminating.
@@ -27,6 +28,8 @@ pub type Reports = BTreeMap<(String, String), CopyState>;
 /// The pods of one cluster, with what they remember between passes.
 #[derive(Clone, Debug, Default)]
 pub struct Pods {
+    /// Which parts of the model are played; only some are looked at here.
+    parts: Parts,
     /// How long a download takes; without it, data sources stay as they are.
     download: Option<SignedDuration>,
     /// A manager runs at its first pass; else it starts first.
@@ -64,6 +67,13 @@ impl Pods {
         self
     }
 
+    /// Only these parts of the model are played.
+    #[must_use]
+    pub fn playing(mut self, parts: Parts) -> Self {
+        self.parts = parts;
+        self
+    }
+
     /// A data source whose file had been taken over, and that is to fetch it again,
     /// starts again. Without this its state stays, as most recordings have it.
     #[must_use]
@@ -91,7 +101,7 @@ impl Pods {
         for manager in view.managers.values() {
             writes.extend(self.manager(view, manager, manager_image, now));
         }
-        if !self.serves_everything {
+        if !self.serves_everything && self.parts.has(Part::DataSource) {
             for source in view.data_sources.values() {
                 writes.extend(self.data_source(view, source, manager_image, now));
             }
@@ -112,7 +122,11 @@ impl Pods {
         now: Timestamp,
     ) -> Option<Write> {
         let uid = manager.metadata.uid.clone().unwrap_or_default();
+        let is_controlled = self.parts.has(Part::BackingImageManager);
         if manager.is_deleting() {
+            if !is_controlled {
+                return None;
+            }
             let since = *self.terminating.entry(uid).or_insert(now);
             if now < since + TERMINATION {
                 return None;
@@ -128,12 +142,17 @@ impl Pods {
         let mut changed = manager.clone();
         let status = &mut changed.status;
         if !self.serves_everything && !disk_is_ready(view, &manager.spec.disk_uuid) {
+            if !is_controlled {
+                return None;
+            }
             status.current_state = ManagerState::Unknown;
             for file in status.backing_image_file_map.values_mut() {
                 if file.state != CopyState::Failed {
                     file.state = CopyState::Unknown;
                 }
             }
+        } else if !self.parts.has(Part::ManagerPods) {
+            return None;
         } else if status.current_state == ManagerState::Empty && !self.runs_at_once {
             status.current_state = ManagerState::Starting;
         } else {

@@ -1,6 +1,7 @@
 //! What a run leaves behind besides the objects: log lines, events, exits, each
 //! with its model time.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,13 @@ use serde::Serialize;
 
 use crate::effect::{Event, LogLine};
 
-/// A shared, growing record. Clones write to the same one.
-#[derive(Clone, Debug, Default)]
-pub struct Trace(Arc<Mutex<Vec<TraceEntry>>>);
+/// A shared, growing record, or somebody who is told instead. Clones write to the
+/// same one.
+#[derive(Clone, Default)]
+pub struct Trace {
+    entries: Arc<Mutex<Vec<TraceEntry>>>,
+    listener: Option<Arc<dyn Fn(TraceEntry) + Send + Sync>>,
+}
 
 /// One entry of a [`Trace`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,10 +40,28 @@ pub enum TraceItem {
     Trouble(String),
 }
 
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trace").field(&*self.lock()).finish()
+    }
+}
+
 impl Trace {
+    /// A trace that keeps nothing: each entry is told to the listener.
+    pub fn told_to(listener: impl Fn(TraceEntry) + Send + Sync + 'static) -> Self {
+        Self {
+            listener: Some(Arc::new(listener)),
+            ..Self::default()
+        }
+    }
+
     /// Appends an entry.
     pub fn push(&self, at: Duration, item: TraceItem) {
-        self.lock().push(TraceEntry { at, item });
+        let entry = TraceEntry { at, item };
+        match &self.listener {
+            Some(listener) => listener(entry),
+            None => self.lock().push(entry),
+        }
     }
 
     /// The entries from the `from`-th on, in the order in which they happened.
@@ -58,6 +81,6 @@ impl Trace {
 
     /// Entries are pushed whole, so a poisoned lock still guards a sound record.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<TraceEntry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -168,18 +168,27 @@ fn data_source(cluster: &Cluster, name: &str, image: &Image) -> BackingImageData
 }
 
 impl Objects {
-    /// Creates all objects in a namespace, with their status.
+    /// Creates all objects in a namespace, with their status. Settings that are
+    /// there keep their value, and nodes that are there are taken as they are, if
+    /// their disks are those of the scenario.
     ///
     /// # Errors
     ///
-    /// What the API server refused.
-    pub async fn create(&self, client: &Client, namespace: &str) -> Result<(), kube::Error> {
+    /// What the API server refused, or a disk that is another one.
+    pub async fn create(&self, client: &Client, namespace: &str) -> Result<(), ClusterError> {
+        let settings: Api<Setting> = Api::namespaced(client.clone(), namespace);
         for setting in &self.settings {
-            let api: Api<Setting> = Api::namespaced(client.clone(), namespace);
-            api.create(&PostParams::default(), setting).await?;
+            match settings.create(&PostParams::default(), setting).await {
+                Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
+                created => drop(created?),
+            }
         }
+        let nodes: Api<Node> = Api::namespaced(client.clone(), namespace);
         for node in &self.nodes {
-            create_with_status(client, namespace, node).await?;
+            match nodes.get_opt(node.name()).await? {
+                Some(there) => check_disks(node, &there)?,
+                None => create_with_status(client, namespace, node).await?,
+            }
         }
         for source in &self.sources {
             create_with_status(client, namespace, source).await?;
@@ -189,6 +198,42 @@ impl Objects {
         }
         Ok(())
     }
+}
+
+/// A cluster could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The API server refused a request.
+    #[error("{0}")]
+    Refused(#[from] kube::Error),
+    /// A node is there whose disk is not the scenario's.
+    #[error("node {node} is there, and the UUID of its disk {disk} is {found:?}, not {wanted}")]
+    OtherDisk {
+        /// The node.
+        node: String,
+        /// The disk's name on it.
+        disk: String,
+        /// The UUID in its status; empty if it has no such disk.
+        found: String,
+        /// The scenario's.
+        wanted: String,
+    },
+}
+
+fn check_disks(wanted: &Node, there: &Node) -> Result<(), ClusterError> {
+    for (disk, status) in &wanted.status.disk_status {
+        let found = there.status.disk_status.get(disk);
+        let found = found.map_or("", |found| found.disk_uuid.as_str());
+        if found != status.disk_uuid {
+            return Err(ClusterError::OtherDisk {
+                node: wanted.name().to_owned(),
+                disk: disk.clone(),
+                found: found.to_owned(),
+                wanted: status.disk_uuid.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A status sent with a creation is dropped by the server, so it follows in a

@@ -6,7 +6,7 @@
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
 //! at least two resyncs. [`suite`] runs many and hands out [`event`]s, from
-//! which all reports are made. [`conform`] replays recordings of a real Longhorn.
+//! which all reports are made. [`live`] plays the model in real time. [`conform`] replays recordings of a real Longhorn.
 //!
 //! A green answer is meant to be believed: what cannot be checked fails.
 
@@ -17,6 +17,7 @@ pub mod conform;
 pub mod event;
 pub mod expect;
 mod kinds;
+pub mod live;
 pub mod load;
 mod partial;
 pub mod run;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use fixname_controllers::driver::{Duties, Environment, Process, ProcessOptions, Sender};
+use fixname_controllers::driver::{Environment, Identity, Process, ProcessOptions, Sender};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Trace, TraceItem, pods::Pods};
+use fixname_controllers::{Behaviour, Part, Parts, Trace, TraceItem, pods::Pods};
 use fixname_longhorn::BackingImage;
 use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
 use jiff::SignedDuration;
@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// Gives the models of all versions this name function instead of their own.
     pub name_scheme: Option<Scheme>,
+    /// What of the model is played. The rest is there, or missing.
+    pub parts: Parts,
 }
 
 /// Plays a scenario on an API server that is ready for it.
@@ -92,7 +94,7 @@ struct Player<'a> {
     faults: u64,
     /// Those among them that break watches, which is trouble that was asked for.
     watch_faults: u64,
-    _environment: Environment,
+    _environment: Option<Environment>,
 }
 
 impl<'a> Player<'a> {
@@ -131,13 +133,15 @@ impl<'a> Player<'a> {
             .values()
             .filter_map(|i| i.download)
             .max();
-        let pods = Pods::new(downloads.map(|s| SignedDuration::from_secs(i64::from(s))));
+        let downloads = downloads.map(|s| SignedDuration::from_secs(i64::from(s)));
+        let pods = Pods::new(downloads).playing(options.parts);
         Ok(Self {
             scenario,
             options,
             session,
             cancelled,
-            _environment: Environment::start(sender.clone(), pods, current),
+            _environment: Environment::plays(options.parts)
+                .then(|| Environment::start(sender.clone(), pods, current)),
             sender,
             image,
             longhorn: options.longhorn.clone(),
@@ -167,8 +171,10 @@ impl<'a> Player<'a> {
             ProcessOptions {
                 behaviour,
                 manager_image: self.image.borrow().clone(),
-                controller_id: node.map_or_else(String::new, |path| path.node.clone()),
-                duties: Duties::default(),
+                identity: Identity::Manager(
+                    node.map_or_else(String::new, |path| path.node.clone()),
+                ),
+                parts: self.options.parts,
                 cache_lag: Duration::ZERO,
                 seed,
             },
@@ -189,6 +195,7 @@ impl<'a> Player<'a> {
             }
         }
         if self.process.is_none()
+            && Process::runs(self.options.parts)
             && let Err(found) = self.start()
         {
             failures.push(self.failure(step, "a manager process", vec![found]));
@@ -251,6 +258,12 @@ impl<'a> Player<'a> {
                 Ok(())
             }
             Action::Upgrade(to) => {
+                if !Process::runs(self.options.parts) {
+                    return Err(format!(
+                        "no process of the model is played (--play {}), so nothing can be upgraded to {}",
+                        self.options.parts, to.0
+                    ));
+                }
                 // Old and new managers do not overlap: the new one waits.
                 if let Some(process) = self.process.take() {
                     process.stop().await;
@@ -294,6 +307,7 @@ impl<'a> Player<'a> {
             namespace: &self.session.namespace,
             clock: self.session.clock,
             trace: &self.sender.trace,
+            is_logged: self.options.parts.has(Part::BackingImage),
             cluster: &self.scenario.cluster,
             expected: &expected,
             manager_image: &image,

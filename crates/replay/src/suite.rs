@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fixname_controllers::Parts;
 use fixname_naming::Scheme;
 
 use crate::backend::{Backend, BackendError};
@@ -31,6 +32,8 @@ pub struct SuiteOptions {
     pub parallel: usize,
     /// Gives the models of all versions this name function instead of their own.
     pub name_scheme: Option<Scheme>,
+    /// What of the model is played.
+    pub parts: Parts,
     /// Starts nothing new after the first failure.
     pub fail_fast: bool,
 }
@@ -44,6 +47,7 @@ impl Default for SuiteOptions {
             shard: Shard::default(),
             parallel: 1,
             name_scheme: None,
+            parts: Parts::all(),
             fail_fast: false,
         }
     }
@@ -167,6 +171,7 @@ impl<'a> Suite<'a> {
                         longhorn: version.0.clone(),
                         seed: self.options.seed.wrapping_add(repeat),
                         name_scheme: self.options.name_scheme,
+                        parts: self.options.parts,
                     },
                 ));
             }

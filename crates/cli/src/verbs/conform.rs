@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use fixname_replay::Backend;
+use fixname_replay::backend::{ContextBackend, ControlPlaneBackend};
 use fixname_replay::conform::{
-    ConformOptions, ConformResult, Difference, Line, Totals, conform, parse, text as text_of,
+    ConformOptions, ConformResult, Difference, Line, On, Totals, conform_on, parse, text as text_of,
 };
 use fixname_report::text::clean;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use crate::verbs::place::{Place, Where};
 use crate::verbs::playing::{Format, Playing, no_environment};
 
 /// Replay recordings of a real Longhorn against the model.
@@ -28,14 +30,14 @@ Exit codes: 0 the model agrees with every recording, 1 it differs from one,
 
 Examples:
   fixname conform longhorn-runs.jsonl
-  fixname conform longhorn-runs.jsonl --select late-collision -o json")]
+  fixname conform longhorn-runs.jsonl --select late-collision -o json
+  fixname conform longhorn-runs.jsonl --select late-collision --backend control-plane")]
 pub(crate) struct Args {
     /// Files with one recording on each line, plain or gzip; - is standard input.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Where to play.
-    #[arg(long, value_enum, default_value = "embedded", env = "FIXNAME_BACKEND")]
-    backend: Where,
+    #[command(flatten)]
+    place: Place,
     /// Only the recordings of these scenarios.
     #[arg(
         long,
@@ -47,20 +49,16 @@ pub(crate) struct Args {
     /// The first seed.
     #[arg(long, value_name = "N", default_value_t = 0, env = "FIXNAME_SEED")]
     seed: u64,
-    /// How many seeds are tried for each run before it counts as not reproduced.
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_SEEDS")]
-    seeds: u64,
-    /// Where at least three repeats agree: how many seeds must all give their states.
-    #[arg(long, value_name = "N", default_value_t = 8, env = "FIXNAME_AGREEMENT")]
-    agreement: u64,
+    /// How many seeds are tried for each run before it counts as not reproduced;
+    /// 200 if not given, 12 on a real API server.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_SEEDS")]
+    seeds: Option<u64>,
+    /// Where at least three repeats agree: how many seeds must all give their
+    /// states; 8 if not given, none on a real API server.
+    #[arg(long, value_name = "N", env = "FIXNAME_AGREEMENT")]
+    agreement: Option<u64>,
     #[command(flatten)]
     playing: Playing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Where {
-    /// In this process, in virtual time.
-    Embedded,
 }
 
 /// The answer, for programs.
@@ -69,6 +67,8 @@ enum Where {
 struct ConformJson<'a> {
     format_version: u32,
     backend: &'static str,
+    /// Model seconds in a real one; null in virtual time.
+    time_scale: Option<f64>,
     seed: u64,
     seeds: u64,
     #[serde(flatten)]
@@ -85,24 +85,26 @@ struct ByVersion {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
-    let Where::Embedded = args.backend;
     let recordings = read(args, output)?;
+    let is_real = args.place.backend.is_real();
+    let (seeds, agreement) = if is_real { (12, 0) } else { (200, 8) };
     let options = ConformOptions {
         seed: args.seed,
-        seeds: args.seeds,
-        agreement: args.agreement,
-        parallel: args.playing.threads(true),
+        seeds: args.seeds.unwrap_or(seeds),
+        agreement: args.agreement.unwrap_or(agreement),
+        parallel: args.playing.threads(!is_real),
         ..ConformOptions::default()
     };
-    let result = conform(&recordings, &options).map_err(no_environment)?;
+    let result = play(args, &recordings, &options)?;
     match args.playing.output {
         Format::Json => {
             let by_version = result.by_version().into_iter();
             output.data(&fixname_report::data::json(&ConformJson {
                 format_version: 1,
-                backend: "embedded",
+                backend: args.place.backend.name(),
+                time_scale: is_real.then_some(args.place.time_scale),
                 seed: args.seed,
-                seeds: args.seeds,
+                seeds: options.seeds,
                 by_version: by_version
                     .map(|(version, totals)| ByVersion { version, totals })
                     .collect(),
@@ -110,13 +112,47 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
                 result: &result,
             }))?;
         }
-        Format::Text => output.text(&text(args, &result, output.is_quiet()))?,
+        Format::Text => output.text(&text(args, &options, &result, output.is_quiet()))?,
     }
     Ok(if result.agrees() {
         Exit::Ok
     } else {
         Exit::Finding
     })
+}
+
+/// Plays on the API server asked for.
+fn play(
+    args: &Args,
+    recordings: &[Line],
+    options: &ConformOptions,
+) -> Result<ConformResult, Failure> {
+    let played = |on: On<'_>| {
+        if let Some(line) = recordings.iter().find(|line| !on.can_play(line)) {
+            return Err(Failure::usage(
+                format!(
+                    "{} {} needs Longhorn's webhooks, which only the embedded server has",
+                    line.scenario(),
+                    line.version()
+                ),
+                "choose others with --select, or --backend embedded",
+            ));
+        }
+        conform_on(recordings, options, on).map_err(no_environment)
+    };
+    match args.place.backend {
+        Where::Embedded => played(On::Embedded),
+        Where::ControlPlane => {
+            let backend = ControlPlaneBackend::start(args.place.time_scale);
+            played(On::ControlPlane(&backend.map_err(no_environment)?))
+        }
+        Where::Context => {
+            let backend = ContextBackend::connect(args.place.cluster()).map_err(no_environment)?;
+            let result = played(On::Context(&backend));
+            backend.finish().map_err(no_environment)?;
+            result
+        }
+    }
 }
 
 fn read(args: &Args, output: &Output) -> Result<Vec<Line>, Failure> {
@@ -158,7 +194,7 @@ fn read(args: &Args, output: &Output) -> Result<Vec<Line>, Failure> {
     Ok(recordings)
 }
 
-fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
+fn text(args: &Args, options: &ConformOptions, result: &ConformResult, quiet: bool) -> String {
     let mut text = String::new();
     let mut line = |lines: String| {
         for line in lines.lines() {
@@ -186,7 +222,7 @@ fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
             ));
             a.differences.iter().for_each(|d| line(difference(d)));
         } else if args.playing.verbose {
-            let seeds = args.agreement;
+            let seeds = options.agreement;
             line(format!("reproduced  {name}, and so do {seeds} seeds"));
         }
     }
@@ -201,13 +237,13 @@ fn text(args: &Args, result: &ConformResult, quiet: bool) -> String {
     let totals = result.totals();
     line(format!(
         "all      {:>4} of {:>4} reproduced, {} whole, with {} seeds from {}",
-        totals.reproduced, totals.recordings, totals.whole, args.seeds, args.seed
+        totals.reproduced, totals.recordings, totals.whole, options.seeds, options.seed
     ));
     let held = result.agreements.iter().filter(|a| a.holds).count();
-    if args.agreement > 0 && !result.agreements.is_empty() {
+    if options.agreement > 0 && !result.agreements.is_empty() {
         line(format!(
             "Where repeats agree, {} seeds must all give their states: {held} of {} groups do.",
-            args.agreement,
+            options.agreement,
             result.agreements.len()
         ));
     }

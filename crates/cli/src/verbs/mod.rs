@@ -4,6 +4,7 @@ pub(crate) mod conform;
 pub(crate) mod detect;
 pub(crate) mod names;
 pub(crate) mod odds;
+mod place;
 mod playing;
 pub(crate) mod population;
 pub(crate) mod replay;

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use fixname_controllers::Parts;
 use fixname_naming::{LonghornVersion, Scheme};
-use fixname_replay::backend::{ContextBackend, ControlPlaneBackend, EmbeddedBackend};
+use fixname_replay::backend::{
+    ContextBackend, ContextOptions, ControlPlaneBackend, EmbeddedBackend,
+};
 use fixname_replay::{
     Backend, BackendError, LoadError, Phase, Scenario, Shard, Suite, SuiteOptions, SuiteResult,
     load,
@@ -17,6 +20,7 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::{Output, finish};
 use crate::reports::{Kind, Reports, Wanted};
+use crate::verbs::place::{Place, Where};
 use crate::verbs::playing::threads;
 
 /// Play scenarios of Longhorn clusters on a Kubernetes API server.
@@ -36,23 +40,29 @@ Examples:
   fixname replay scenarios --select two-disks-one-prefix --longhorn v1.9.1 -v
   fixname replay scenarios --report junit=junit.xml --report html=report.html
   fixname replay scenarios --backend control-plane      (etcd and kube-apiserver)
-  fixname replay scenarios --backend context --context kind-test")]
+  fixname replay scenarios --backend context --context kind-test
+  fixname replay scenarios --backend context -n longhorn-system --play none
+                                     (judge the Longhorn that runs there)")]
 pub(crate) struct Args {
     /// Scenario files, or folders with *.yaml files.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// Where to play.
-    #[arg(long, value_enum, default_value = "embedded", env = "FIXNAME_BACKEND")]
-    backend: Where,
-    /// The kubeconfig of `--backend context`; kubectl's default if not given.
-    #[arg(long, value_name = "FILE", env = "FIXNAME_KUBECONFIG")]
-    kubeconfig: Option<PathBuf>,
-    /// The context of `--backend context`; the current one if not given.
-    #[arg(long, value_name = "NAME", env = "FIXNAME_CONTEXT")]
-    context: Option<String>,
-    /// On a real API server, model seconds that pass in one second.
-    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = scale, env = "FIXNAME_TIME_SCALE")]
-    time_scale: f64,
+    #[command(flatten)]
+    place: Place,
+    /// What of the model is played: all, none, or some of backing-image,
+    /// backing-image-manager, data-source, manager-pods, node, webhooks. The rest
+    /// is left to what runs in the namespace.
+    #[arg(
+        long,
+        value_name = "PART,…",
+        default_value = "all",
+        env = "FIXNAME_PLAY"
+    )]
+    play: Parts,
+    /// With `--backend context`: play in this namespace, one run at a time. It is
+    /// made if it is not there. Nodes that are there are taken as they are.
+    #[arg(short, long, value_name = "NAME", env = "FIXNAME_NAMESPACE")]
+    namespace: Option<String>,
     /// Only the scenarios of these names; * stands for any letters.
     #[arg(
         long,
@@ -144,46 +154,25 @@ impl Format {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Where {
-    /// In this process, in virtual time.
-    Embedded,
-    /// etcd and kube-apiserver, started and stopped on loopback.
-    ControlPlane,
-    /// A cluster that is there, by kubeconfig and context.
-    Context,
-}
-
-impl Where {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::ControlPlane => "control-plane",
-            Self::Context => "context",
-        }
-    }
-
-    /// Whether time is real there.
-    fn is_real(self) -> bool {
-        self != Self::Embedded
-    }
-}
-
-fn scale(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
-        _ => Err("a number from 0.1 to 100".to_owned()),
-    }
-}
-
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
+    if args.namespace.is_some() && args.place.backend != Where::Context {
+        return Err(Failure::usage(
+            "--namespace is for --backend context; other servers are made for this run alone",
+            "leave --namespace out",
+        ));
+    }
     let reports = Reports::open(&args.report)?;
     let mut head = SuiteHead {
-        backend: args.backend.name(),
-        time_scale: args.backend.is_real().then_some(args.time_scale),
+        backend: args.place.backend.name(),
+        time_scale: args
+            .place
+            .backend
+            .is_real()
+            .then_some(args.place.time_scale),
         seed: args.seed,
         scenarios: 0,
         name_scheme: args.name_scheme.as_ref().map(|s| s.id().into_owned()),
+        play: args.play.to_string(),
     };
     // Whatever keeps the suite from being played is in the reports as well.
     let refuse = |mut result: SuiteResult, head: &SuiteHead, reports: Reports, failure| {
@@ -226,8 +215,12 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             seed: args.seed,
             repeat: args.repeat,
             shard: args.shard,
-            parallel: threads(args.parallel, !args.backend.is_real()),
+            parallel: match args.namespace {
+                Some(_) => 1,
+                None => threads(args.parallel, !args.place.backend.is_real()),
+            },
             name_scheme: args.name_scheme,
+            parts: args.play,
             fail_fast: args.fail_fast,
         },
     );
@@ -298,14 +291,15 @@ fn verdict(result: &SuiteResult) -> Exit {
 }
 
 fn backend(args: &Args) -> Result<Box<dyn Backend>, BackendError> {
-    Ok(match args.backend {
+    Ok(match args.place.backend {
         Where::Embedded => Box::new(EmbeddedBackend),
-        Where::ControlPlane => Box::new(ControlPlaneBackend::start(args.time_scale)?),
-        Where::Context => Box::new(ContextBackend::connect(
-            args.kubeconfig.clone(),
-            args.context.clone(),
-            args.time_scale,
-        )?),
+        Where::ControlPlane => Box::new(ControlPlaneBackend::start(args.place.time_scale)?),
+        Where::Context => Box::new(ContextBackend::connect(ContextOptions {
+            namespace: args.namespace.clone(),
+            // A Longhorn that runs there and the model would be in each other's way.
+            beside_longhorn: args.play.is_empty(),
+            ..args.place.cluster()
+        })?),
     })
 }
 

@@ -1,25 +1,32 @@
-//! `fixname serve`: the embedded API server on loopback, for kubectl and for
-//! controllers, until it is told to stop.
+//! `fixname serve`: the embedded API server on loopback and the model of Longhorn
+//! on it, for kubectl and for controllers, until it is told to stop.
 
 use std::path::{Path, PathBuf};
 
 use fixname_apiserver::{ApiServer, LoadError, ServeError, ServeOptions, Serving, SystemClock};
 use fixname_capture::{CaptureError, RawObject, Source, read_objects};
-use fixname_longhorn::NAMESPACE;
+use fixname_controllers::{Level, Parts, Trace, TraceItem};
+use fixname_longhorn::{Kind, NAMESPACE};
 use fixname_naming::{LonghornVersion, releases};
+use fixname_replay::live::{Live, LiveOptions};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::resolved;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
-/// Serve a Kubernetes API with Longhorn's kinds on loopback.
+/// Serve a Kubernetes API on loopback, with a Longhorn that acts on it.
 ///
-/// The embedded API server alone: no controller and no Longhorn acts in it.
+/// The embedded API server with Longhorn's definitions and the namespace
+/// longhorn-system, and the model of one Longhorn version: its webhooks judge
+/// requests, its controllers act in real time, and what they log is on stderr.
 /// kubectl and controllers in any language work against it as against
-/// kube-apiserver, with TLS on 127.0.0.1 and a token. It starts with
-/// Longhorn's definitions and the namespace longhorn-system; everything is in
-/// memory, and gone when it ends.
+/// kube-apiserver, with TLS on 127.0.0.1 and a token. Everything is in memory,
+/// and gone when it ends.
+///
+/// --play none leaves the server alone; with some parts only, your own
+/// controller can take the place of the others.
 ///
 /// When it is ready it prints one line on stdout, `ready https://127.0.0.1:PORT`.
 #[derive(clap::Args)]
@@ -31,20 +38,22 @@ Examples:
   fixname serve --kubeconfig-out serve.kubeconfig
   kubectl --kubeconfig serve.kubeconfig -n longhorn-system get backingimages
 
-  fixname serve --load cluster.json --port 8443      (a dump of another cluster)
+  fixname serve --longhorn v1.9.1 --load nodes.json  (see two disks collide)
+  fixname serve --load cluster.json --play none      (a dump, as it is)
   fixname serve --crds longhorn.yaml                 (Longhorn's own definitions)")]
 pub(crate) struct Args {
-    /// The version whose definitions are loaded; the newest one if not given.
+    /// The version that is played; if not given, the one in the setting
+    /// current-longhorn-version among the loaded objects, else the newest one.
     #[arg(long, value_name = "VERSION", env = "FIXNAME_LONGHORN")]
     longhorn: Option<LonghornVersion>,
+    /// What of the model is played: all (if not given), none, or some of
+    /// backing-image, backing-image-manager, data-source, manager-pods, node,
+    /// webhooks.
+    #[arg(long, value_name = "PART,…", env = "FIXNAME_PLAY")]
+    play: Option<Parts>,
     /// Load the definitions in this manifest instead; - is stdin. What else is
     /// in it is left out.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "longhorn",
-        env = "FIXNAME_CRDS"
-    )]
+    #[arg(long, value_name = "FILE", env = "FIXNAME_CRDS")]
     crds: Vec<PathBuf>,
     /// Create the objects in this file, with their status; - is stdin. A List,
     /// several YAML documents or several JSON values, as kubectl prints them.
@@ -65,6 +74,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let definitions = definitions(args, output)?;
     let objects = read(&args.load)?;
+    let live = LiveOptions {
+        longhorn: version(args, output, &objects)?,
+        parts: parts(args, output, &definitions)?,
+        seed: args.seed,
+    };
     if let Some(path) = &args.kubeconfig_out {
         check_not_foreign(path)?;
     }
@@ -72,7 +86,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|e| environment(format!("cannot start: {e}"), None))?;
-    runtime.block_on(serve(args, output, &definitions, &objects))
+    runtime.block_on(serve(args, output, &definitions, &objects, live))
 }
 
 async fn serve(
@@ -80,6 +94,7 @@ async fn serve(
     output: &Output,
     definitions: &[Value],
     objects: &[RawObject],
+    live: LiveOptions,
 ) -> Result<Exit, Failure> {
     // Before anything else, so that no signal finds the program unprepared.
     let stop =
@@ -89,12 +104,19 @@ async fn serve(
         .clock(SystemClock)
         .build();
     let notes = fill(&server, output, definitions, objects).await?;
+    let played = match live.parts.is_empty() {
+        true => "nothing of Longhorn is played".to_owned(),
+        false => format!("Longhorn {} is played: {}", live.longhorn, live.parts),
+    };
+    let live = Live::start(&server, live, longhorn_log(*output))
+        .map_err(|e| Failure::usage(e.to_string(), "fixname versions lists them"))?;
     let options = ServeOptions::default().port(args.port);
     let serving = server.serve(options).await.map_err(port_taken)?;
     let kubeconfig = Kubeconfig::write(args.kubeconfig_out.as_deref(), &serving)?;
     for note in notes {
         output.note(&note);
     }
+    output.note(&played);
     if !output.is_quiet() {
         output.next(&format!(
             "export KUBECONFIG={}",
@@ -104,18 +126,94 @@ async fn serve(
     }
     output.data(&format!("ready {}\n", serving.https_url()))?;
     stop.await;
+    drop(live);
     serving.shutdown().await;
     drop(kubeconfig);
     Ok(Exit::Ok)
 }
 
+/// The version that is played.
+fn version(
+    args: &Args,
+    output: &Output,
+    objects: &[RawObject],
+) -> Result<LonghornVersion, Failure> {
+    let loaded = objects.iter().find(|object| {
+        let name = object.object.get("metadata").map(|m| &m["name"]);
+        object.kind() == "Setting" && name == Some(&json!("current-longhorn-version"))
+    });
+    let loaded = loaded
+        .and_then(|setting| setting.object.get("value")?.as_str())
+        .filter(|value| !value.is_empty());
+    let asked = match (&args.longhorn, loaded) {
+        (Some(version), _) => version.clone(),
+        (None, Some(text)) => text.parse().map_err(|error| {
+            let problem = format!("the setting current-longhorn-version is {text:?}: {error}");
+            Failure::usage(problem, "say which version to play with --longhorn")
+        })?,
+        (None, None) => match releases().last() {
+            Some(release) => release.version.clone(),
+            None => return Err(Failure::usage("no version is known", "give --longhorn")),
+        },
+    };
+    resolved(&asked, output)?;
+    Ok(asked)
+}
+
+/// What is played. The model needs the definitions of its kinds.
+fn parts(args: &Args, output: &Output, definitions: &[Value]) -> Result<Parts, Failure> {
+    let names: Vec<&str> = definitions.iter().map(name).collect();
+    let missing = Kind::ALL.iter().map(|kind| kind.plural());
+    let missing: Vec<_> = missing
+        .filter(|plural| !names.contains(&format!("{plural}.longhorn.io").as_str()))
+        .collect();
+    let parts = args.play.unwrap_or_default();
+    if missing.is_empty() || parts.is_empty() {
+        return Ok(parts);
+    }
+    let problem = format!("the definitions lack {}", missing.join(", "));
+    match args.play {
+        Some(_) => Err(Failure::usage(
+            format!("{problem}, so --play {parts} cannot be played"),
+            "give the whole manifest, or --play none",
+        )),
+        None => {
+            output.note(&format!("{problem}, so nothing is played"));
+            Ok(Parts::NONE)
+        }
+    }
+}
+
+/// What the model's manager logs, in the form of Longhorn's own log.
+fn longhorn_log(output: Output) -> Trace {
+    let began = Timestamp::now();
+    Trace::told_to(move |entry| {
+        let at = began + SignedDuration::try_from(entry.at).unwrap_or_default();
+        let line = match entry.item {
+            TraceItem::Log(line) => {
+                let level = match line.level {
+                    Level::Info => "info",
+                    Level::Warning => "warning",
+                    Level::Error => "error",
+                };
+                let error = line.error.map(|error| format!(" error={error:?}"));
+                let (message, image) = (line.message, line.image);
+                format!(
+                    "level={level} msg={message:?} backingImage={image}{}",
+                    error.unwrap_or_default()
+                )
+            }
+            TraceItem::Event(event) => format!("level=info msg={:?}", event.text()),
+            TraceItem::Panic(text) => format!("level=fatal msg={:?}", format!("panic: {text}")),
+            TraceItem::Trouble(text) => format!("level=error msg={text:?}"),
+        };
+        output.log(&format!("time=\"{at:.0}\" {line}"));
+    })
+}
+
 /// The definitions asked for.
 fn definitions(args: &Args, output: &Output) -> Result<Vec<Value>, Failure> {
     if args.crds.is_empty() {
-        let newest = releases().last().map(|release| &release.version);
-        if let Some(version) = args.longhorn.as_ref().or(newest) {
-            resolved(version, output)?;
-        }
         return fixname_longhorn::crds::crds()
             .iter()
             .map(|crd| {

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::CurrentImage;
 use super::caches::Caches;
 use super::send::Sender;
+use crate::parts::{Part, Parts};
 use crate::pods::{Pods, Reports};
 use crate::trace::TraceItem;
 
@@ -23,6 +24,15 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// True if any of these parts is played here.
+    pub fn plays(parts: Parts) -> bool {
+        parts.has_any(&[
+            Part::BackingImageManager,
+            Part::DataSource,
+            Part::ManagerPods,
+        ])
+    }
+
     /// Starts it on the current tokio runtime, with the manager image in force.
     pub fn start(sender: Sender, pods: Pods, image: CurrentImage) -> Self {
         let (_, no_reports) = tokio::sync::watch::channel(Reports::new());

@@ -10,8 +10,10 @@ mod caches;
 mod chores;
 mod environment;
 mod process;
+mod registry;
 mod send;
 mod station;
+mod triggers;
 
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 
 pub use caches::{CacheError, Caches, Seen};
 pub use environment::Environment;
-pub use process::{Duties, Exit, Process, ProcessOptions};
+pub use process::{Exit, Identity, Process, ProcessOptions};
 pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
 pub use station::{Parts, SharedMachines, Station, StationOptions};

@@ -1,9 +1,9 @@
-//! One Longhorn manager process: its backing image controller with caches, work
-//! queue, five workers and resyncs, and its data source controller's one duty.
+//! One Longhorn manager process: caches, and for each of the controllers in the
+//! registry a work queue, five workers and resyncs; and the rounds on their timers.
 
 use std::time::Duration;
 
-use fixname_longhorn::Node;
+use fixname_longhorn::objects::is_true;
 use fixname_naming::ImageRef;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -12,24 +12,24 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::caches::{Caches, Lag, Seen};
 use super::chores::{Chore, Hand};
+use super::registry::{CONTROLLERS, Controller, ROUNDS, Round, parts};
 use super::send::{Ended, Sender};
 use super::{FIRST_RESYNC, ModelClock, RESYNC};
-use crate::backing_image::{self, Context};
+use crate::backing_image::Context;
 use crate::behaviour::Behaviour;
 use crate::defect::Defect;
 use crate::effect::{Level, LogLine, Object};
+use crate::parts::Parts;
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
-use crate::view::View;
+use crate::view::{View, shuffled};
 
-/// Workers of the backing image controller (`controller/controller_manager.go:28` at v1.9.1).
+/// Workers of each controller (`controller/controller_manager.go:28` at v1.9.1).
 const WORKERS: usize = 5;
-
-/// How often the data source controller looks (the recordings' stand-in: 1 s).
-const DATA_SOURCE_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long a reconcile waits until it looks whether the caches show its write.
 const CACHE_WAIT: Duration = Duration::from_millis(1);
@@ -37,27 +37,14 @@ const CACHE_WAIT: Duration = Duration::from_millis(1);
 /// How often one reconcile looks again; far more than it has writes to make.
 const MOST_REREADS: u32 = 2_000;
 
-/// How often the node controller and the manager controller look after images
-/// (the recordings' stand-in: 5 s; the real ones: at node events and every 30 s).
-const NODE_PERIOD: Duration = Duration::from_secs(5);
-
-/// Which controllers besides that of backing images a process runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duties {
-    /// The data source controller's one duty, [`crate::data_source::sync_images`].
-    pub data_sources: bool,
-    /// Eviction and the cleanup of unused copies: [`crate::node`] and
-    /// [`crate::missing_disk`].
-    pub nodes: bool,
-}
-
-impl Default for Duties {
-    fn default() -> Self {
-        Self {
-            data_sources: true,
-            nodes: true,
-        }
-    }
+/// Whose work a process does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// That of the manager on one node, as a real process does.
+    Manager(String),
+    /// That of all managers at once: an object's owner's, and where it has none
+    /// that is up, the one's of a node that is.
+    Everyone,
 }
 
 /// What a process is started with.
@@ -67,10 +54,10 @@ pub struct ProcessOptions {
     pub behaviour: Behaviour,
     /// The flag `--backing-image-manager-image`.
     pub manager_image: ImageRef,
-    /// The node it runs on.
-    pub controller_id: String,
-    /// What else it does.
-    pub duties: Duties,
+    /// Whose work it does.
+    pub identity: Identity,
+    /// What of it; parts that do not run in a process play no role here.
+    pub parts: Parts,
     /// How late its caches show what has changed, at most. What it writes itself
     /// shows at once, for the real code waits for that.
     pub cache_lag: Duration,
@@ -95,6 +82,11 @@ pub struct Process {
 }
 
 impl Process {
+    /// True if any of these parts runs in a process.
+    pub fn runs(played: Parts) -> bool {
+        parts().any(|part| played.has(part))
+    }
+
     /// Starts a process on the current tokio runtime.
     pub fn start(sender: Sender, options: ProcessOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
@@ -111,9 +103,13 @@ impl Process {
                     },
                 ),
             },
+            controllers: CONTROLLERS
+                .iter()
+                .filter(|controller| options.parts.has(controller.part))
+                .map(Running::of)
+                .collect(),
             sender,
             options,
-            queue: WorkQueue::default(),
             started: 1,
         };
         let task = tokio::spawn(async move {
@@ -132,6 +128,11 @@ impl Process {
     /// Stops the process and waits until it is gone.
     pub async fn stop(mut self) -> Exit {
         self.stop.take();
+        (&mut self.task).await.unwrap_or(Exit::Stopped)
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self) -> Exit {
         (&mut self.task).await.unwrap_or(Exit::Stopped)
     }
 
@@ -155,17 +156,51 @@ pub(super) async fn sleep_until(clock: ModelClock, at: Option<Duration>) {
     }
 }
 
+/// Waits for an instant; for ever if there is none.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Run {
     sender: Sender,
     options: ProcessOptions,
     caches: Caches,
-    queue: WorkQueue,
+    controllers: Vec<Running>,
     /// Reconciles started so far; each has a stream of random numbers of its own.
     started: u64,
 }
 
+/// A controller at work.
+struct Running {
+    controller: &'static Controller,
+    queue: WorkQueue,
+    /// Its workers that have something to do.
+    busy: usize,
+}
+
+impl Running {
+    fn of(controller: &'static Controller) -> Self {
+        Self {
+            controller,
+            queue: WorkQueue::default(),
+            busy: 0,
+        }
+    }
+}
+
+/// A round, and when it is due.
+struct Timer {
+    round: &'static Round,
+    at: Instant,
+}
+
 /// What a worker brings back.
 struct Finished {
+    /// Which of the controllers it works for.
+    controller: usize,
     key: String,
     ended: Ended,
     written: Vec<Object>,
@@ -179,23 +214,24 @@ type Work = BoxFuture<'static, Finished>;
 
 impl Run {
     async fn forever(&mut self) -> Exit {
-        let mut phases = ChaCha8Rng::seed_from_u64(self.options.seed);
-        let mut phase = |period: Duration| period.mul_f64(phases.random::<f64>());
         let clock = self.sender.clock;
         let mut workers: FuturesUnordered<Work> = FuturesUnordered::new();
-        let resync = tokio::time::sleep_until(clock.ahead(FIRST_RESYNC));
-        let sources = tokio::time::sleep_until(clock.ahead(phase(DATA_SOURCE_PERIOD)));
-        let nodes = tokio::time::sleep_until(clock.ahead(phase(NODE_PERIOD)));
-        let disks = tokio::time::sleep_until(clock.ahead(phase(NODE_PERIOD)));
         let mut chores: FuturesUnordered<BoxFuture<'static, Chore>> = FuturesUnordered::new();
-        tokio::pin!(resync, sources, nodes, disks);
+        let resync = tokio::time::sleep_until(clock.ahead(FIRST_RESYNC));
+        tokio::pin!(resync);
+        let mut timers = self.timers();
         loop {
-            while self.caches.are_synced()
-                && workers.len() < WORKERS
-                && let Some(key) = self.queue.take()
-            {
-                workers.push(self.reconcile(key));
+            if self.caches.are_synced() {
+                for index in 0..self.controllers.len() {
+                    while let Some(key) = self.next_key(index) {
+                        workers.push(self.reconcile(index, key));
+                    }
+                }
             }
+            let queues = self.controllers.iter();
+            let waiting = queues.filter_map(|c| c.queue.next_due()).min();
+            let round = (0..timers.len()).min_by_key(|index| timers[*index].at);
+            let round_at = round.map(|index| timers[index].at);
             tokio::select! {
                 biased;
                 seen = self.caches.next() => match seen {
@@ -207,19 +243,19 @@ impl Run {
                         workers.push(self.reread(finished));
                         continue;
                     }
-                    let key = finished.key.clone();
-                    match self.finish(finished) {
-                        Ok(Some(delay)) => self.queue.add_at(&key, clock.elapsed() + delay),
-                        Ok(None) => {}
-                        Err(panic) => return Exit::Panicked(panic),
+                    if let Err(panic) = self.finish(finished) {
+                        return Exit::Panicked(panic);
                     }
                 }
-                () = sleep_until(clock, self.queue.next_due()) => {
-                    self.queue.add_due(clock.elapsed());
+                () = sleep_until(clock, waiting) => {
+                    let now = clock.elapsed();
+                    self.controllers.iter_mut().for_each(|c| c.queue.add_due(now));
                 }
                 () = &mut resync, if !self.options.behaviour.has(Defect::NeverResyncs) => {
-                    for name in self.caches.view.images.keys() {
-                        self.queue.add(name.clone());
+                    for running in &mut self.controllers {
+                        for name in (running.controller.all)(&self.caches.view) {
+                            running.queue.add(name);
+                        }
                     }
                     resync.set(tokio::time::sleep_until(clock.ahead(RESYNC)));
                 }
@@ -230,22 +266,37 @@ impl Run {
                         return Exit::Panicked(text);
                     }
                 }
-                () = &mut sources, if self.options.duties.data_sources => {
-                    chores.push(Box::pin(self.hand().tend_data_sources()));
-                    sources.set(tokio::time::sleep_until(clock.ahead(DATA_SOURCE_PERIOD)));
-                }
-                () = &mut nodes, if self.options.duties.nodes => {
-                    chores.push(Box::pin(self.hand().tend_nodes()));
-                    nodes.set(tokio::time::sleep_until(clock.ahead(NODE_PERIOD)));
-                }
-                () = &mut disks, if self.options.duties.nodes
-                    && self.options.behaviour.evicts_missing_disks =>
-                {
-                    chores.push(Box::pin(self.hand().tend_missing_disks()));
-                    disks.set(tokio::time::sleep_until(clock.ahead(NODE_PERIOD)));
+                () = until(round_at) => if let Some(timer) = round.map(|index| &mut timers[index]) {
+                    chores.push((timer.round.once)(self.hand()));
+                    timer.at = clock.ahead(timer.round.period);
                 }
             }
         }
+    }
+
+    /// The rounds that this process makes. Their phases do not depend on which of
+    /// them it makes.
+    fn timers(&self) -> Vec<Timer> {
+        let mut phases = ChaCha8Rng::seed_from_u64(self.options.seed);
+        let timers = ROUNDS.iter().map(|round| Timer {
+            round,
+            at: (self.sender.clock).ahead(round.period.mul_f64(phases.random::<f64>())),
+        });
+        let options = &self.options;
+        let is_made =
+            |round: &Round| options.parts.has(round.part) && (round.applies)(&options.behaviour);
+        timers.filter(|timer| is_made(timer.round)).collect()
+    }
+
+    /// The next key of a controller that has a worker for it.
+    fn next_key(&mut self, controller: usize) -> Option<String> {
+        let running = &mut self.controllers[controller];
+        if running.busy == WORKERS {
+            return None;
+        }
+        let key = running.queue.take()?;
+        running.busy += 1;
+        Some(key)
     }
 
     fn next_rng(&mut self) -> ChaCha8Rng {
@@ -265,33 +316,56 @@ impl Run {
         )
     }
 
-    fn reconcile(&mut self, key: String) -> Work {
+    fn reconcile(&mut self, controller: usize, key: String) -> Work {
         let rng = self.next_rng();
-        self.go_on(key, rng, 0)
+        self.go_on(controller, key, rng, 0)
+    }
+
+    /// The node whose manager works on an object; none if no manager is up.
+    fn worker_of(&self, controller: usize, key: &str, rng: &mut ChaCha8Rng) -> Option<String> {
+        if let Identity::Manager(node) = &self.options.identity {
+            return Some(node.clone());
+        }
+        let view = &self.caches.view;
+        let owner = (self.controllers[controller].controller.owner)(key, view);
+        if let Some(owner) = owner.filter(|owner| !view.is_down_or_gone(owner)) {
+            return Some(owner.to_owned());
+        }
+        let up = view.nodes.values().filter(|node| {
+            is_true(&node.status.conditions, "Ready") && !view.is_down_or_gone(node.name())
+        });
+        let node = shuffled(up, rng).pop()?;
+        Some(node.name().to_owned())
     }
 
     /// Begins a reconcile, or goes on with one that has written something.
-    fn go_on(&mut self, key: String, choices: ChaCha8Rng, rereads: u32) -> Work {
+    fn go_on(&mut self, controller: usize, key: String, choices: ChaCha8Rng, rereads: u32) -> Work {
         let mut rng = self.next_rng();
         let view: View = self.caches.view.clone();
         let sender = self.sender.clone();
         let options = self.options.clone();
+        let worker = self.worker_of(controller, &key, &mut rng);
+        let reconcile = self.controllers[controller].controller.reconcile;
         Box::pin(async move {
-            let effects = backing_image::reconcile(
-                &key,
-                &view,
-                &Context {
-                    behaviour: &options.behaviour,
-                    namespace: &sender.namespace,
-                    controller_id: &options.controller_id,
-                    manager_image: &options.manager_image,
-                    now: sender.clock.now(),
-                },
-                &mut choices.clone(),
-            );
+            let effects = match &worker {
+                None => Vec::new(),
+                Some(node) => reconcile(
+                    &key,
+                    &view,
+                    &Context {
+                        behaviour: &options.behaviour,
+                        namespace: &sender.namespace,
+                        controller_id: node,
+                        manager_image: &options.manager_image,
+                        now: sender.clock.now(),
+                    },
+                    &mut choices.clone(),
+                ),
+            };
             let mut written = Vec::new();
             let ended = sender.carry_out(effects, &mut rng, &mut written).await;
             Finished {
+                controller,
                 key,
                 ended,
                 written,
@@ -309,7 +383,13 @@ impl Run {
             self.caches.remember(object.clone());
         }
         if finished.written.iter().all(|o| self.caches.show(o)) {
-            return self.go_on(finished.key, finished.choices, rereads);
+            let Finished {
+                controller,
+                key,
+                choices,
+                ..
+            } = finished;
+            return self.go_on(controller, key, choices, rereads);
         }
         let clock = self.sender.clock;
         Box::pin(async move {
@@ -321,31 +401,32 @@ impl Run {
         })
     }
 
-    /// `handleErr` (`controller/backing_image_controller.go:184-200` at v1.9.1):
-    /// after how long to try again, if at all; `Err` if the process panicked.
-    fn finish(&mut self, finished: Finished) -> Result<Option<Duration>, String> {
-        let Finished {
-            key,
-            ended,
-            written,
-            ..
-        } = finished;
-        for object in written {
+    /// `handleErr` (`controller/backing_image_controller.go:184-200` at v1.9.1): a
+    /// failed key is tried again, or dropped; `Err` if the process panicked.
+    fn finish(&mut self, finished: Finished) -> Result<(), String> {
+        for object in finished.written {
             self.caches.remember(object);
         }
-        self.queue.done(&key);
-        let (error, conflict) = match ended {
+        let key = finished.key;
+        let Running {
+            controller,
+            queue,
+            busy,
+        } = &mut self.controllers[finished.controller];
+        *busy -= 1;
+        queue.done(&key);
+        let (error, conflict) = match finished.ended {
             // What never showed was deleted at once; its event brings the key back.
             Ended::Reread => {
-                self.queue.forget(&key);
-                return Ok(None);
+                queue.forget(&key);
+                return Ok(());
             }
             Ended::Done { requeue } => {
-                self.queue.forget(&key);
+                queue.forget(&key);
                 if requeue {
-                    self.queue.add(key);
+                    queue.add(key);
                 }
-                return Ok(None);
+                return Ok(());
             }
             Ended::Panicked(text) => {
                 self.sender.note(TraceItem::Panic(text.clone()));
@@ -356,12 +437,16 @@ impl Run {
         let verdict = match self.options.behaviour.defect {
             Some(Defect::RetriesForEver) => Verdict::RetryAfter(Duration::from_millis(20)),
             Some(Defect::NeverRetries) => Verdict::Drop,
-            _ => self.queue.fail(&key),
+            _ => queue.fail(&key),
         };
+        let kind = controller.kind;
         let message = match verdict {
-            Verdict::RetryAfter(_) => "Failed to sync Longhorn backing image",
-            Verdict::Drop => "Dropping Longhorn backing image out of the queue",
+            Verdict::RetryAfter(_) => format!("Failed to sync Longhorn {kind}"),
+            Verdict::Drop => format!("Dropping Longhorn {kind} out of the queue"),
         };
+        if let Verdict::RetryAfter(delay) = verdict {
+            queue.add_at(&key, self.sender.clock.elapsed() + delay);
+        }
         let namespace = &self.sender.namespace;
         self.sender.note(TraceItem::Log(LogLine {
             level: if conflict {
@@ -369,70 +454,21 @@ impl Run {
             } else {
                 Level::Error
             },
-            message: message.to_owned(),
+            message,
             error: Some(format!(
-                "failed to sync backing image for {namespace}/{key}: {error}"
+                "failed to sync {kind} for {namespace}/{key}: {error}"
             )),
             image: key,
         }));
-        Ok(match verdict {
-            Verdict::RetryAfter(delay) => Some(delay),
-            Verdict::Drop => None,
-        })
+        Ok(())
     }
 
-    /// Queues the images that a change concerns (lines 92-130 and 1476-1590).
+    /// Queues the objects that a change concerns.
     fn trigger(&mut self, seen: &Seen) {
-        match seen {
-            Seen::Image(old, new) => {
-                let image = new.as_ref().or(old.as_ref());
-                image.into_iter().for_each(|i| self.queue.add(i.name()));
-            }
-            Seen::Manager(old, new) => {
-                let is_ignored = self.options.behaviour.has(Defect::IgnoresManagers);
-                let Some(manager) = new.as_ref().or(old.as_ref()).filter(|_| !is_ignored) else {
-                    return;
-                };
-                let listed = manager.spec.backing_images.keys();
-                for image in listed.chain(manager.status.backing_image_file_map.keys()) {
-                    self.queue.add(image.clone());
-                }
-            }
-            Seen::DataSource(old, new) => {
-                let source = new.as_ref().or(old.as_ref());
-                source.into_iter().for_each(|s| self.queue.add(s.name()));
-            }
-            Seen::Replica(old, new) => {
-                let replica = new.as_ref().or(old.as_ref());
-                let image = replica.map(|r| r.spec.backing_image.clone());
-                image
-                    .filter(|name| !name.is_empty())
-                    .into_iter()
-                    .for_each(|name| self.queue.add(name));
-            }
-            Seen::Node(Some(old), Some(new)) => self.trigger_by_node(old, new),
-            Seen::Node(..) | Seen::Setting(..) | Seen::Volume(..) => {}
-        }
-    }
-
-    /// An eviction flag changed, or a disk is new: images with that disk in
-    /// their *status* are queued.
-    fn trigger_by_node(&mut self, old: &Node, new: &Node) {
-        let node_changed = old.spec.eviction_requested != new.spec.eviction_requested;
-        for (name, disk) in &new.spec.disks {
-            let before = old.spec.disks.get(name);
-            let changed = before.is_none_or(|b| b.eviction_requested != disk.eviction_requested);
-            let Some(status) = new.status.disk_status.get(name) else {
-                continue;
-            };
-            if !node_changed && !changed {
-                continue;
-            }
-            for image in self.caches.view.images.values() {
-                let copies = image.status.disk_file_status_map.as_ref();
-                if copies.is_some_and(|map| map.contains_key(&status.disk_uuid)) {
-                    self.queue.add(image.name());
-                }
+        let (view, behaviour) = (&self.caches.view, &self.options.behaviour);
+        for running in &mut self.controllers {
+            for name in (running.controller.triggers)(seen, view, behaviour) {
+                running.queue.add(name);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A cluster that is there: a context of a kubeconfig. Everything happens in
 //! namespaces made for it, which are removed again, as are the CRDs if they were
-//! not there before. A cluster where a Longhorn runs is refused.
+//! not there before; or in one that is given, and stays. A cluster where a Longhorn
+//! runs is refused, unless nothing is played there.
 
 use std::path::PathBuf;
 
@@ -10,16 +11,32 @@ use kube::api::{DeleteParams, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 
-use super::real::{self, NamespaceEnd};
+use super::real::{self, NamespaceEnd, Place};
 use super::{Backend, BackendError, load_crds};
 use crate::event::RunResult;
 use crate::run::RunOptions;
 use crate::scenario::Scenario;
 
+/// Which cluster, and how.
+#[derive(Clone, Debug)]
+pub struct ContextOptions {
+    /// The kubeconfig; kubectl's default if not given.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context; the current one if not given.
+    pub context: Option<String>,
+    /// The namespace to play in; one made for each run if not given.
+    pub namespace: Option<String>,
+    /// Model seconds that pass in one second.
+    pub time_scale: f64,
+    /// A Longhorn may run there: nothing of the model is played.
+    pub beside_longhorn: bool,
+}
+
 /// The backend of an existing cluster.
 #[derive(Debug)]
 pub struct ContextBackend {
     config: Config,
+    namespace: Option<String>,
     time_scale: f64,
     /// The CRDs it loaded, and so removes.
     loaded: Vec<String>,
@@ -32,26 +49,24 @@ impl ContextBackend {
     ///
     /// [`BackendError`] if the kubeconfig cannot be read, the cluster does not
     /// answer, or a Longhorn runs there.
-    pub fn connect(
-        kubeconfig: Option<PathBuf>,
-        context: Option<String>,
-        time_scale: f64,
-    ) -> Result<Self, BackendError> {
+    pub fn connect(options: ContextOptions) -> Result<Self, BackendError> {
         real::runtime()?.block_on(async {
-            let options = KubeConfigOptions {
-                context,
+            let chosen = KubeConfigOptions {
+                context: options.context,
                 ..KubeConfigOptions::default()
             };
-            let config = match kubeconfig {
+            let config = match options.kubeconfig {
                 Some(path) => {
                     let file = Kubeconfig::read_from(path).map_err(BackendError::new)?;
-                    Config::from_custom_kubeconfig(file, &options).await
+                    Config::from_custom_kubeconfig(file, &chosen).await
                 }
-                None => Config::from_kubeconfig(&options).await,
+                None => Config::from_kubeconfig(&chosen).await,
             }
             .map_err(BackendError::new)?;
             let client = Client::try_from(config.clone()).map_err(BackendError::new)?;
-            refuse_longhorn(&client, &config).await?;
+            if !options.beside_longhorn {
+                refuse_longhorn(&client, &config).await?;
+            }
             let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
             let there = crds
                 .list(&ListParams::default())
@@ -63,9 +78,26 @@ impl ContextBackend {
             let ours = ours.iter().map(ResourceExt::name_any);
             Ok(Self {
                 config,
-                time_scale,
+                namespace: options.namespace,
+                time_scale: options.time_scale,
                 loaded: ours.filter(|name| !there.contains(name)).collect(),
             })
+        })
+    }
+}
+
+impl ContextBackend {
+    /// A place for one run. Clients belong to the runtime they are made on.
+    pub(crate) fn place(&self) -> Result<Place, BackendError> {
+        let (namespace, end) = match &self.namespace {
+            Some(name) => (name.clone(), NamespaceEnd::Empty),
+            None => (real::unique_namespace(), NamespaceEnd::Remove),
+        };
+        Ok(Place {
+            client: Client::try_from(self.config.clone()).map_err(BackendError::new)?,
+            namespace,
+            end,
+            time_scale: self.time_scale,
         })
     }
 }
@@ -82,7 +114,7 @@ async fn refuse_longhorn(client: &Client, config: &Config) -> Result<(), Backend
     match found.iter().next() {
         None => Ok(()),
         Some(longhorn) => Err(BackendError::new(format!(
-            "a Longhorn runs on {} (daemonset longhorn-manager in namespace {}); its managers and the model would get in each other's way, so give another context",
+            "a Longhorn runs on {} (daemonset longhorn-manager in namespace {}); its managers and the model would get in each other's way, so give another context, or --play none",
             config.cluster_url,
             longhorn.namespace().unwrap_or_default()
         ))),
@@ -104,21 +136,7 @@ impl Backend for ContextBackend {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        real::runtime()?.block_on(async {
-            let client = Client::try_from(self.config.clone()).map_err(BackendError::new)?;
-            let namespace = real::unique_namespace();
-            let end = NamespaceEnd::Remove;
-            real::run_in(
-                &client,
-                &namespace,
-                self.time_scale,
-                end,
-                scenario,
-                options,
-                cancelled,
-            )
-            .await
-        })
+        real::runtime()?.block_on(async { self.place()?.run(scenario, options, cancelled).await })
     }
 
     fn finish(&self) -> Result<(), BackendError> {

@@ -3,7 +3,7 @@
 
 use fixname_controlplane::{ControlPlane, Error, Options};
 
-use super::real::{self, NamespaceEnd};
+use super::real::{self, NamespaceEnd, Place};
 use super::{Backend, BackendError};
 use crate::event::RunResult;
 use crate::run::RunOptions;
@@ -27,6 +27,18 @@ impl ControlPlaneBackend {
             .map_err(|error: Error| BackendError::new(error))?;
         Ok(Self { plane, time_scale })
     }
+
+    /// A place for one run. Everything goes with the programs' data folder.
+    pub(crate) async fn place(&self) -> Result<Place, BackendError> {
+        let namespace = real::unique_namespace();
+        let client = self.plane.client(&namespace).await;
+        Ok(Place {
+            client: client.map_err(BackendError::new)?,
+            namespace,
+            end: NamespaceEnd::Leave,
+            time_scale: self.time_scale,
+        })
+    }
 }
 
 impl Backend for ControlPlaneBackend {
@@ -45,24 +57,8 @@ impl Backend for ControlPlaneBackend {
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
         real::runtime()?.block_on(async {
-            let namespace = real::unique_namespace();
-            let client = self
-                .plane
-                .client(&namespace)
-                .await
-                .map_err(BackendError::new)?;
-            // Everything goes with the programs' data folder.
-            let end = NamespaceEnd::Leave;
-            real::run_in(
-                &client,
-                &namespace,
-                self.time_scale,
-                end,
-                scenario,
-                options,
-                cancelled,
-            )
-            .await
+            let place = self.place().await?;
+            place.run(scenario, options, cancelled).await
         })
     }
 }

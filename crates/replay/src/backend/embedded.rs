@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use fixname_apiserver::{ApiServer, TokioClock};
+use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_controllers::webhooks::Webhooks;
 
-use super::{Backend, BackendError, EPOCH, Session, create_namespace, load_crds};
+use super::{Backend, BackendError, EPOCH, Session, prepare};
 use crate::event::RunResult;
 use crate::run::{RunOptions, run};
 use crate::scenario::Scenario;
@@ -20,6 +21,20 @@ const LATENCY: Duration = Duration::from_millis(4);
 /// The embedded backend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmbeddedBackend;
+
+/// A runtime whose clock stands still while anything is to be done, and jumps when
+/// nothing is.
+pub(crate) fn virtual_time() -> Result<tokio::runtime::Runtime, BackendError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let paused = builder.enable_time().start_paused(true);
+    paused.build().map_err(BackendError::new)
+}
+
+/// An API server in this process, in the time of the runtime it is made on.
+pub(crate) fn server(seed: u64) -> ApiServer {
+    let clock = TokioClock::new(EPOCH);
+    ApiServer::builder().seed(seed).clock(clock).build()
+}
 
 impl Backend for EmbeddedBackend {
     fn name(&self) -> &'static str {
@@ -36,31 +51,25 @@ impl Backend for EmbeddedBackend {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .map_err(BackendError::new)?;
-        runtime.block_on(async {
-            let server = ApiServer::builder()
-                .seed(options.seed)
-                .clock(TokioClock::new(EPOCH))
-                .build();
+        virtual_time()?.block_on(async {
+            let server = server(options.seed);
             let namespace = fixname_longhorn::NAMESPACE;
             let client = server.client(namespace);
-            let webhooks = Webhooks::of(&options.longhorn).map_err(BackendError::new)?;
-            let hook = Hook::new(webhooks, Judged::Everybody, client.clone(), options.seed);
-            let in_force = hook.in_force();
-            server.add_admission(hook);
-            load_crds(&client).await?;
-            create_namespace(&client, namespace).await?;
+            let mut webhooks = None;
+            if options.parts.has(Part::Webhooks) {
+                let rules = Webhooks::of(&options.longhorn).map_err(BackendError::new)?;
+                let hook = Hook::new(rules, Judged::Everybody, client.clone(), options.seed);
+                webhooks = Some(hook.in_force());
+                server.add_admission(hook);
+            }
+            prepare(&client, namespace).await?;
             let session = Session {
                 client,
                 server: Some(server),
                 namespace: namespace.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),
                 admission: Admission::Cluster,
-                webhooks: Some(in_force),
+                webhooks,
                 latency: LATENCY,
             };
             Ok(run(scenario, options, &session, cancelled).await)

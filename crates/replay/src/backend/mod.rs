@@ -2,8 +2,8 @@
 
 mod context;
 mod control_plane;
-mod embedded;
-mod real;
+pub(crate) mod embedded;
+pub(crate) mod real;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 
-pub use context::ContextBackend;
+pub use context::{ContextBackend, ContextOptions};
 pub use control_plane::ControlPlaneBackend;
 pub use embedded::EmbeddedBackend;
 
@@ -112,6 +112,12 @@ pub(crate) async fn load_crds(client: &Client) -> Result<(), BackendError> {
         }
     }
     Ok(())
+}
+
+/// Loads the CRDs and makes the namespace, on a server that serves a new CRD at once.
+pub(crate) async fn prepare(client: &Client, namespace: &str) -> Result<(), BackendError> {
+    load_crds(client).await?;
+    create_namespace(client, namespace).await
 }
 
 pub(crate) async fn create_namespace(client: &Client, name: &str) -> Result<(), BackendError> {

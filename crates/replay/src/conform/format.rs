@@ -404,7 +404,9 @@ pub enum Operation {
         name: String,
         disk_file_spec_map: Vec<String>,
         min_number_of_copies: i64,
-        data_source_disk: String,
+        /// Null: no data source is made.
+        #[serde(deserialize_with = "Option::deserialize")]
+        data_source_disk: Option<String>,
         data_source: SourceAtStart,
     },
     /// Deletes an image and its data source.

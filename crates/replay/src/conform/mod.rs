@@ -27,7 +27,7 @@ pub use admission::Row;
 pub use compare::Difference;
 pub use format::{Finalizers, FormatError, Line, Recording, StandIns, parse, text};
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, ContextBackend, ControlPlaneBackend};
 use compare::{Extent, Said};
 
 /// How to replay recordings.
@@ -168,6 +168,29 @@ fn count<'a>(recordings: impl IntoIterator<Item = &'a RecordingResult>) -> Total
     totals
 }
 
+/// Where recordings are played.
+#[derive(Clone, Copy, Debug)]
+pub enum On<'a> {
+    /// In this process, in virtual time.
+    Embedded,
+    /// On a control plane of real programs.
+    ControlPlane(&'a ControlPlaneBackend),
+    /// On a cluster that is there.
+    Context(&'a ContextBackend),
+}
+
+impl On<'_> {
+    /// True if a recording can be played there. Longhorn's webhooks are the model's
+    /// only on the embedded server.
+    pub fn can_play(self, line: &Line) -> bool {
+        match (self, line) {
+            (On::Embedded, _) => true,
+            (_, Line::Run(run)) => run.finalizers != Finalizers::LonghornWebhooks,
+            (_, Line::Row(_)) => false,
+        }
+    }
+}
+
 /// Replays recordings on the embedded API server. The result does not depend on
 /// the number of threads.
 ///
@@ -178,17 +201,39 @@ pub fn conform(
     recordings: &[Line],
     options: &ConformOptions,
 ) -> Result<ConformResult, BackendError> {
+    conform_on(recordings, options, On::Embedded)
+}
+
+/// Replays recordings on an API server. On a real one, what is left to chance does
+/// not come from the seed alone.
+///
+/// # Errors
+///
+/// [`BackendError`] if a recorded cluster could not be made, a watch broke, or a
+/// recording cannot be played there.
+pub fn conform_on(
+    recordings: &[Line],
+    options: &ConformOptions,
+    on: On<'_>,
+) -> Result<ConformResult, BackendError> {
+    if let Some(line) = recordings.iter().find(|line| !on.can_play(line)) {
+        return Err(BackendError::new(format!(
+            "{} {} needs Longhorn's webhooks, which only the embedded server has",
+            line.scenario(),
+            line.version()
+        )));
+    }
     let indices: Vec<usize> = (0..recordings.len()).collect();
     let results = in_parallel(options.parallel, &indices, |index| {
         match &recordings[*index] {
-            Line::Run(run) => reproduce(run, options),
+            Line::Run(run) => reproduce(run, options, on),
             Line::Row(row) => answer(row, options),
         }
     })?;
     let runs: Vec<&Recording> = recordings.iter().filter_map(run_of).collect();
     let groups = agreeing(&runs);
     let agreements = in_parallel(options.parallel, &groups, |group| {
-        hold(runs[group.0], group.1, options)
+        hold(runs[group.0], group.1, options, on)
     })?;
     Ok(ConformResult {
         recordings: results,
@@ -223,6 +268,7 @@ fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, Backen
 fn reproduce(
     recording: &Recording,
     options: &ConformOptions,
+    on: On<'_>,
 ) -> Result<RecordingResult, BackendError> {
     let mut result = RecordingResult {
         scenario: recording.scenario.clone(),
@@ -236,7 +282,7 @@ fn reproduce(
     let mut best = None;
     let mut range = Range::default();
     for seed in (0..options.seeds).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::Everything, options.tampering)?;
+        let outcome = play::play(recording, seed, Extent::Everything, options.tampering, on)?;
         if outcome.differences.is_empty() {
             result.matches = true;
             result.whole = true;
@@ -324,6 +370,7 @@ fn hold(
     recording: &Recording,
     runs: usize,
     options: &ConformOptions,
+    on: On<'_>,
 ) -> Result<Option<Agreement>, BackendError> {
     if options.agreement == 0 {
         return Ok(None);
@@ -337,7 +384,7 @@ fn hold(
         differences: Vec::new(),
     };
     for seed in (0..options.agreement).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::States, options.tampering)?;
+        let outcome = play::play(recording, seed, Extent::States, options.tampering, on)?;
         if !outcome.differences.is_empty() {
             agreement.holds = false;
             agreement.seed = Some(seed);

@@ -137,15 +137,12 @@ impl Operator {
                 data_source_disk,
                 data_source,
             } => {
-                let nodes = self.api::<Node>().list(&ListParams::default()).await?.items;
-                let source = setup::data_source(
-                    name,
-                    data_source,
-                    data_source_disk,
-                    &nodes,
-                    self.finalizers,
-                );
-                create_with_status(&self.client, &self.namespace, &source).await?;
+                if let Some(disk) = data_source_disk {
+                    let nodes = self.api::<Node>().list(&ListParams::default()).await?.items;
+                    let source =
+                        setup::data_source(name, data_source, disk, &nodes, self.finalizers);
+                    create_with_status(&self.client, &self.namespace, &source).await?;
+                }
                 let image = setup::image(name, disk_file_spec_map, *min_number_of_copies);
                 self.api::<BackingImage>()
                     .create(&PostParams::default(), &image)

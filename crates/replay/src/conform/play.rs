@@ -1,25 +1,27 @@
-//! Plays one recording with one seed on the embedded API server, and stops at the
-//! first step that differs.
+//! Plays one recording with one seed on an API server, and stops at the first step
+//! that differs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fixname_apiserver::{ApiServer, TokioClock};
 use fixname_controllers::driver::{
-    Admission, Duties, Environment, ModelClock, Process, ProcessOptions, Sender,
+    Admission, Environment, Identity, ModelClock, Process, ProcessOptions, Sender,
 };
 use fixname_controllers::pods::{Pods, Reports};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Trace, TraceEntry, TraceItem};
+use fixname_controllers::{Behaviour, Part, Parts, Trace, TraceEntry, TraceItem};
+use fixname_longhorn::NAMESPACE;
 use fixname_naming::{ImageRef, LonghornVersion};
+use futures::future::Either;
 use tokio::sync::watch;
 
-use super::Tampering;
 use super::compare::{Comparer, Difference, Extent, Played, Said};
 use super::format::{Change, Finalizers, Operation, RecordedStep, Recording, StandIns};
 use super::operate::Operator;
 use super::setup;
 use super::state::State;
-use crate::backend::{BackendError, EPOCH, create_namespace, load_crds};
+use super::{On, Tampering};
+use crate::backend::{BackendError, EPOCH, embedded, prepare, real};
 use crate::webhooks::{CONTROLLER as USER, Hook, Judged};
 
 /// The longest that a request of the model takes, in ms, by seed: the recordings
@@ -58,34 +60,88 @@ pub(super) fn play(
     seed: u64,
     extent: Extent,
     tampering: Tampering,
+    on: On<'_>,
 ) -> Result<Outcome, BackendError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(BackendError::new)?;
-    runtime.block_on(async {
-        let server = ApiServer::builder()
-            .seed(seed)
-            .clock(TokioClock::new(EPOCH))
-            .build();
-        let namespace = fixname_longhorn::NAMESPACE;
+    let place = match on {
+        On::Embedded => return embedded(recording, seed, extent, tampering),
+        On::ControlPlane(backend) => Either::Left(backend),
+        On::Context(backend) => Either::Right(backend),
+    };
+    real::runtime()?.block_on(async {
+        let place = match place {
+            Either::Left(backend) => backend.place().await?,
+            Either::Right(backend) => backend.place()?,
+        };
+        place.prepare().await?;
+        let (client, namespace) = (&place.client, &place.namespace);
+        let stage = Stage {
+            clients: [client.clone(), client.clone()],
+            namespace: namespace.clone(),
+            clock: ModelClock::new(EPOCH, place.time_scale),
+            // A real server has a latency of its own, and so have its watches.
+            latency: Duration::ZERO,
+            cache_lag: Duration::ZERO,
+        };
+        let outcome = stage.play(recording, seed, extent, tampering).await;
+        let cleaned = place.clean_up(&BTreeSet::new()).await;
+        cleaned.map_err(|e| BackendError::new(format!("clean up {namespace}: {e}")))?;
+        outcome
+    })
+}
+
+/// In virtual time, where a seed gives the same run again.
+fn embedded(
+    recording: &Recording,
+    seed: u64,
+    extent: Extent,
+    tampering: Tampering,
+) -> Result<Outcome, BackendError> {
+    embedded::virtual_time()?.block_on(async {
+        let server = embedded::server(seed);
+        let namespace = NAMESPACE;
         let client = server.client(namespace);
         if recording.finalizers == Finalizers::LonghornWebhooks {
             let webhooks = Webhooks::of(&recording.version).map_err(BackendError::new)?;
             let judged = Judged::User(USER);
             server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
         }
-        load_crds(&client).await?;
-        create_namespace(&client, namespace).await?;
-        setup::create(recording, &client, namespace)
+        prepare(&client, namespace).await?;
+        let stage = Stage {
+            clients: [client, server.client_as(USER, namespace)],
+            namespace: namespace.to_owned(),
+            clock: ModelClock::new(EPOCH, 1.0),
+            latency: latency(seed),
+            cache_lag: cache_lag(seed),
+        };
+        stage.play(recording, seed, extent, tampering).await
+    })
+}
+
+/// An API server that is ready for a recording.
+struct Stage {
+    /// The recorder's, and the controller's.
+    clients: [kube::Client; 2],
+    namespace: String,
+    clock: ModelClock,
+    latency: Duration,
+    cache_lag: Duration,
+}
+
+impl Stage {
+    async fn play(
+        &self,
+        recording: &Recording,
+        seed: u64,
+        extent: Extent,
+        tampering: Tampering,
+    ) -> Result<Outcome, BackendError> {
+        setup::create(recording, &self.clients[0], &self.namespace)
             .await
             .map_err(|e| BackendError::new(format!("make the recorded cluster: {e}")))?;
-        let controller = server.client_as(USER, namespace);
-        Player::new(recording, seed, [client, controller], namespace, tampering)
+        Player::new(recording, seed, self, tampering)
             .play(extent)
             .await
-    })
+    }
 }
 
 fn latency(seed: u64) -> Duration {
@@ -110,6 +166,7 @@ struct Player<'a> {
     seed: u64,
     tampering: Tampering,
     started: u64,
+    cache_lag: Duration,
     sender: Sender,
     operator: Operator,
     image: watch::Sender<ImageRef>,
@@ -119,23 +176,18 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    fn new(
-        recording: &'a Recording,
-        seed: u64,
-        [client, controller]: [kube::Client; 2],
-        namespace: &str,
-        tampering: Tampering,
-    ) -> Self {
+    fn new(recording: &'a Recording, seed: u64, stage: &Stage, tampering: Tampering) -> Self {
+        let [client, controller] = stage.clients.clone();
         let sender = Sender {
             client: controller,
-            namespace: namespace.to_owned(),
+            namespace: stage.namespace.clone(),
             trace: Trace::default(),
-            clock: ModelClock::new(EPOCH, 1.0),
+            clock: stage.clock,
             admission: match recording.finalizers {
                 Finalizers::Webhook => Admission::Played,
                 Finalizers::LonghornWebhooks | Finalizers::None => Admission::Cluster,
             },
-            latency: latency(seed),
+            latency: stage.latency,
         };
         let first_image = recording.steps.first().map(|s| s.manager_image.clone());
         let (image, current) = watch::channel(first_image.unwrap_or_else(|| ImageRef::new("")));
@@ -156,6 +208,7 @@ impl<'a> Player<'a> {
             seed,
             tampering,
             started: 0,
+            cache_lag: stage.cache_lag,
             _environment: Environment::start_reporting(
                 Sender {
                     client: client.clone(),
@@ -169,7 +222,7 @@ impl<'a> Player<'a> {
             ),
             operator: Operator {
                 client,
-                namespace: namespace.to_owned(),
+                namespace: stage.namespace.clone(),
                 finalizers: recording.finalizers,
                 reports,
             },
@@ -193,7 +246,10 @@ impl<'a> Player<'a> {
             let since = self.sender.trace.len();
             let before = index.checked_sub(1).map(|i| &self.recording.steps[i]);
             let refused = self.act(step, before).await?;
-            let trace = self.sender.trace.since(since);
+            let mut trace = self.sender.trace.since(since);
+            for entry in &mut trace {
+                in_longhorns_namespace(entry, &self.sender.namespace);
+            }
             let played = Played {
                 state: State::of(&self.operator.client, &self.operator.namespace)
                     .await
@@ -290,7 +346,14 @@ impl<'a> Player<'a> {
     ) -> Result<Process, BackendError> {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.started);
         self.started += 1;
-        let everything = self.recording.stand_ins == StandIns::PodsDataSourcesEviction;
+        let parts = match self.recording.stand_ins {
+            StandIns::PodsDataSourcesEviction => Parts::NONE
+                .with(Part::BackingImage)
+                .with(Part::DataSource)
+                .with(Part::Node)
+                .with(Part::BackingImageManager),
+            StandIns::PodsOnly => Parts::NONE.with(Part::BackingImage),
+        };
         let mut behaviour = Behaviour::of(version).map_err(BackendError::new)?;
         if let Some(tamper) = self.tampering.behaviour {
             tamper(&mut behaviour);
@@ -300,12 +363,9 @@ impl<'a> Player<'a> {
             ProcessOptions {
                 behaviour,
                 manager_image: image.clone(),
-                controller_id: node.to_owned(),
-                duties: Duties {
-                    data_sources: everything,
-                    nodes: everything,
-                },
-                cache_lag: cache_lag(self.seed),
+                identity: Identity::Manager(node.to_owned()),
+                parts,
+                cache_lag: self.cache_lag,
                 seed,
             },
         ))
@@ -316,6 +376,20 @@ impl<'a> Player<'a> {
             TraceItem::Panic(text) => Some(text.clone()),
             _ => None,
         })
+    }
+}
+
+/// Recordings have Longhorn's own namespace in all texts, wherever they were made.
+fn in_longhorns_namespace(entry: &mut TraceEntry, namespace: &str) {
+    let texts = match &mut entry.item {
+        TraceItem::Log(line) => [Some(&mut line.message), line.error.as_mut()],
+        TraceItem::Event(event) => [Some(&mut event.message), None],
+        TraceItem::Panic(_) | TraceItem::Trouble(_) => [None, None],
+    };
+    for text in texts.into_iter().flatten() {
+        if text.contains(namespace) {
+            *text = text.replace(namespace, NAMESPACE);
+        }
     }
 }
 

@@ -41,6 +41,9 @@ pub(crate) struct Observer<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) clock: ModelClock,
     pub(crate) trace: &'a Trace,
+    /// The trace has what the backing image controller logs. It has not where that
+    /// controller is not the model's.
+    pub(crate) is_logged: bool,
     pub(crate) cluster: &'a Cluster,
     /// What the version in force *should* do, by the version table.
     pub(crate) expected: &'a Behaviour,

@@ -35,6 +35,9 @@ pub struct SuiteHead {
     /// The name function given to all models instead of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_scheme: Option<String>,
+    /// What of the model is played, as the command line has it: `all`, `none`, or
+    /// names of parts.
+    pub play: String,
 }
 
 /// The forms of a document.

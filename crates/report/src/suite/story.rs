@@ -75,13 +75,19 @@ fn stuck(run: &RunResult, outcome: &Outcome) -> String {
     for (disk, what) in rows {
         let _ = writeln!(text, "    {:<width$}  {}  {what}", place(disk), disk.uuid);
     }
-    text.push_str(&paragraph(&format!(
-        "In {} s of model time Longhorn tried {} times ({} at each resync), and was refused \
-         each time:",
-        frozen.as_secs(),
-        attempts.iter().sum::<usize>(),
-        attempts.first().unwrap_or(&0)
-    )));
+    text.push_str(&paragraph(&match attempts.first() {
+        Some(first) => format!(
+            "In {} s of model time Longhorn tried {} times ({first} at each resync), and was \
+             refused each time:",
+            frozen.as_secs(),
+            attempts.iter().sum::<usize>(),
+        ),
+        None => format!(
+            "In {} s of model time nothing moved. The controller is not the model's, so its \
+             attempts were not seen; it should have been refused with:",
+            frozen.as_secs(),
+        ),
+    }));
     // The name stays in one piece.
     let _ = writeln!(text, "    {}", error.replacen(" \"", "\n    \"", 1));
     text.push_str(&paragraph(&format!(

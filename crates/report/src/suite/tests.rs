@@ -23,6 +23,7 @@ fn head() -> SuiteHead {
         seed: 1,
         scenarios: 1,
         name_scheme: None,
+        play: "all".to_owned(),
     }
 }
 

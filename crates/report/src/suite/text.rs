@@ -53,6 +53,11 @@ impl<W: Write> SuiteText<W> {
                 head.backend,
                 head.seed
             )?;
+            match head.play.as_str() {
+                "all" => {}
+                "none" => writeln!(out, "Nothing of the model is played.")?,
+                parts => writeln!(out, "Of the model are played: {parts}.")?,
+            }
             if let Some(scheme) = &head.name_scheme {
                 writeln!(
                     out,
@@ -251,10 +256,12 @@ fn details(outcome: &Outcome) -> Vec<String> {
             lines.push(row("has it:", winner));
             lines.extend(losers.iter().map(|disk| row("waits:", disk)));
             lines.extend(bystanders.iter().map(|disk| row("shut out:", disk)));
-            lines.push(format!(
-                "  attempts at each resync: {attempts:?}; status frozen for {} s",
-                frozen.as_secs()
-            ));
+            let seen = match attempts.is_empty() {
+                true => "attempts not seen".to_owned(),
+                false => format!("attempts at each resync: {attempts:?}"),
+            };
+            let frozen = frozen.as_secs();
+            lines.push(format!("  {seen}; status frozen for {frozen} s"));
             lines
         }
         Outcome::Settled {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use fixname_apiserver::{ApiServer, TokioClock};
 use fixname_controllers::webhooks::Webhooks;
 use fixname_longhorn::crds::{loose_crd, strict_crd};
 use fixname_longhorn::{Kind, NAMESPACE};
@@ -15,7 +14,7 @@ use kube::client::Body;
 use serde_json::{Map, Value, json};
 
 use super::format::{After, Answer, Known, OWN, Object, Operation, PatchStep, Row};
-use crate::backend::{BackendError, EPOCH, create_namespace};
+use crate::backend::{BackendError, create_namespace, embedded};
 use crate::webhooks::{CONTROLLER, Hook, Judged};
 
 /// What the server answered, and the object afterwards.
@@ -26,16 +25,8 @@ pub(super) struct Played {
 
 /// Plays a row on the embedded API server.
 pub(super) fn embedded(row: &Row, webhooks: &Webhooks, seed: u64) -> Result<Played, BackendError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(BackendError::new)?;
-    runtime.block_on(async {
-        let server = ApiServer::builder()
-            .seed(seed)
-            .clock(TokioClock::new(EPOCH))
-            .build();
+    embedded::virtual_time()?.block_on(async {
+        let server = embedded::server(seed);
         let client = server.client(NAMESPACE);
         let hook = Hook::new(
             webhooks.clone(),

@@ -1,0 +1,69 @@
+//! Which API server to play on: the arguments that verbs have in common.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use fixname_replay::backend::ContextOptions;
+
+/// The arguments in common.
+#[derive(clap::Args)]
+pub(super) struct Place {
+    /// Where to play.
+    #[arg(long, value_enum, default_value = "embedded", env = "FIXNAME_BACKEND")]
+    pub(super) backend: Where,
+    /// The kubeconfig of `--backend context`; kubectl's default if not given.
+    #[arg(long, value_name = "FILE", env = "FIXNAME_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of `--backend context`; the current one if not given.
+    #[arg(long, value_name = "NAME", env = "FIXNAME_CONTEXT")]
+    context: Option<String>,
+    /// On a real API server, model seconds that pass in one second.
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = scale, env = "FIXNAME_TIME_SCALE")]
+    pub(super) time_scale: f64,
+}
+
+impl Place {
+    /// The cluster of `--backend context`.
+    pub(super) fn cluster(&self) -> ContextOptions {
+        ContextOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            namespace: None,
+            time_scale: self.time_scale,
+            beside_longhorn: false,
+        }
+    }
+}
+
+/// Where to play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Where {
+    /// In this process, in virtual time.
+    Embedded,
+    /// etcd and kube-apiserver, started and stopped on loopback.
+    ControlPlane,
+    /// A cluster that is there, by kubeconfig and context.
+    Context,
+}
+
+impl Where {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::ControlPlane => "control-plane",
+            Self::Context => "context",
+        }
+    }
+
+    /// Whether time is real there.
+    pub(super) fn is_real(self) -> bool {
+        self != Self::Embedded
+    }
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
+        _ => Err("a number from 0.1 to 100".to_owned()),
+    }
+}
