@@ -4,9 +4,10 @@
 //! [`Planes`] is AES-128 in counter mode. The counter of every 16-byte block is
 //! a plane, a cluster and a number, so any disk of any cluster can be drawn
 //! again alone, on any machine, in any order. The loops exist once, in safe
-//! Rust (`loops`); the module `simd` compiles them once more for processors
-//! with AVX2 and gives them random bytes by VAES. That module holds all the
-//! unsafe code of the project, and gives the same bits as the safe path.
+//! Rust (`loops`); the module `simd` compiles them twice more, for processors
+//! with AVX2 and with AVX-512, and gives them random bytes by VAES. That module
+//! holds all the unsafe code of the project, and gives the same bits as the
+//! safe path. It also hashes sixteen messages side by side (`lanes`).
 //!
 //! ```
 //! use fixname_planes::{Engine, Planes};
@@ -19,11 +20,13 @@
 //! # Ok::<(), fixname_planes::NoVector>(())
 //! ```
 
+mod lanes;
 mod loops;
 mod plane;
 mod simd;
 mod stream;
 
+pub use lanes::{LANES, compress16};
 pub use loops::{Filter, MOST_BITS, Prefixes, heads};
 pub use plane::{Block, Engine, MOST_CLUSTERS, NoVector, Planes};
 pub use stream::PlaneStream;

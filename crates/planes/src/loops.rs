@@ -160,7 +160,8 @@ pub(crate) fn first_repeats<S: Source>(
     bits: u32,
     histogram: &mut [u64],
 ) {
-    // A constant shift where it matters.
+    // Twin arms, here and below: the body is compiled once more with a shift of
+    // 0, which then is no shift at all. That is for the width that matters.
     if bits == MOST_BITS {
         first_repeats_cut(source, set, clusters, 0, Prefixes::words(bits), histogram);
     } else {
@@ -303,14 +304,15 @@ fn distinct_cut<S: Source>(
             let prefix = prefix(*draw, cut);
             set.seen[usize::from(prefix >> 6)] |= 1 << (prefix & 63);
         }
-        let count = count_and_clear(&mut set.seen[..words]);
+        let count = source.count_and_clear(&mut set.seen[..words]);
         each(cluster, count);
     }
 }
 
-/// The number of bits set; they are 0 afterwards.
+/// The number of bits set; they are 0 afterwards. For processors that count
+/// the bits of a word with an instruction, but not those of a vector.
 #[inline(always)]
-fn count_and_clear(words: &mut [u64]) -> u32 {
+pub(crate) fn count_and_clear(words: &mut [u64]) -> u32 {
     // Seven lines of words are added up bit by bit before anything is counted:
     // a carry-save adder (Harley and Seal), three counts instead of seven.
     const LANES: usize = 8;
@@ -333,6 +335,17 @@ fn count_and_clear(words: &mut [u64]) -> u32 {
         *word = 0;
     }
     count
+}
+
+/// As [`count_and_clear`], in the plain way.
+#[inline(always)]
+pub(crate) fn count_and_clear_each(words: &mut [u64]) -> u32 {
+    let mut count = 0;
+    for word in words {
+        count += u64::from(word.count_ones());
+        *word = 0;
+    }
+    count as u32
 }
 
 /// Adds three words bit by bit: sums and carries.
@@ -408,14 +421,15 @@ impl Filter {
         let (seen, twice) = (&mut self.seen[..words], &mut self.twice[..words]);
         match planes.vector() {
             Some(vector) => simd::keep_suspects(vector, seen, twice, keys, shift),
-            None => keep_suspects(seen, twice, keys, shift),
+            None => keep_suspects(planes.portable(), seen, twice, keys, shift),
         }
     }
 }
 
 /// `seen` and `twice` are all 0 before and after; their length is a power of two.
 #[inline(always)]
-pub(crate) fn keep_suspects(
+pub(crate) fn keep_suspects<S: Source>(
+    _: &S,
     seen: &mut [u64],
     twice: &mut [u64],
     keys: &mut [u64],
@@ -480,7 +494,7 @@ mod tests {
     use crate::plane::Engine;
 
     fn engines() -> Vec<Planes> {
-        [Engine::Portable, Engine::Vector]
+        Engine::ALL
             .into_iter()
             .filter_map(|engine| Planes::new(42, engine).ok())
             .collect()

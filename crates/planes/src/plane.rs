@@ -4,6 +4,7 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use sha2::{Digest, Sha256};
 
+use crate::loops;
 use crate::simd::Vector;
 use crate::stream::PlaneStream;
 
@@ -28,8 +29,23 @@ pub enum Engine {
     Auto,
     /// Safe Rust only. (The crate `aes` may use the processor's AES.)
     Portable,
-    /// The vector path, or an error.
+    /// The vector path of 256 bits, or an error.
     Vector,
+    /// The vector path of 512 bits, or an error.
+    Wide,
+}
+
+impl Engine {
+    /// Every path, `Auto` left out.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Vector, Self::Wide];
+}
+
+/// Of the vector path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    Widest,
+    Bits256,
+    Bits512,
 }
 
 /// The processor has no vector path here.
@@ -38,7 +54,9 @@ pub struct NoVector;
 
 impl std::fmt::Display for NoVector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the vector path needs an x86-64 processor with AVX2, BMI2 and VAES")
+        f.write_str(
+            "the vector path needs an x86-64 processor with AVX2, BMI2 and VAES, and for 512 bits AVX-512",
+        )
     }
 }
 
@@ -88,6 +106,12 @@ pub(crate) trait Source {
     fn clear(&self, words: &mut [u64]) {
         words.fill(0);
     }
+
+    /// How many bits of some thousand words are 1; they are 0 afterwards.
+    #[inline(always)]
+    fn count_and_clear(&self, words: &mut [u64]) -> u32 {
+        loops::count_and_clear(words)
+    }
 }
 
 /// Random bytes by plane, cluster and block.
@@ -126,8 +150,9 @@ impl Planes {
     pub fn with_key(key: &[u8; 16], engine: Engine) -> Result<Self, NoVector> {
         let vector = match engine {
             Engine::Portable => None,
-            Engine::Auto => Vector::new(key),
-            Engine::Vector => Some(Vector::new(key).ok_or(NoVector)?),
+            Engine::Auto => Vector::new(key, Width::Widest),
+            Engine::Vector => Some(Vector::new(key, Width::Bits256).ok_or(NoVector)?),
+            Engine::Wide => Some(Vector::new(key, Width::Bits512).ok_or(NoVector)?),
         };
         Ok(Self {
             portable: Portable(Aes128::new(&Array(*key))),
@@ -217,7 +242,7 @@ mod tests {
     use super::*;
 
     fn engines(key: &[u8; 16]) -> Vec<Planes> {
-        [Engine::Portable, Engine::Vector]
+        Engine::ALL
             .into_iter()
             .filter_map(|engine| Planes::with_key(key, engine).ok())
             .collect()
@@ -257,15 +282,21 @@ mod tests {
     #[test]
     fn every_engine_and_every_length_gives_the_same_bytes() {
         let portable = Planes::new(7, Engine::Portable).unwrap();
-        let auto = Planes::new(7, Engine::Auto).unwrap();
+        let engines = [Engine::Auto, Engine::Vector, Engine::Wide];
+        let engines: Vec<Planes> = engines
+            .into_iter()
+            .filter_map(|engine| Planes::new(7, engine).ok())
+            .collect();
         let lengths = if cfg!(miri) { 40 } else { 200 };
         for length in 0..lengths {
             let mut want = vec![[0; 16]; length];
             let mut got = want.clone();
             for block in [0, 1, 1000, u64::MAX - 5] {
                 portable.fill(3, 99, block, &mut want);
-                auto.fill(3, 99, block, &mut got);
-                assert_eq!(want, got, "{length} blocks from {block}");
+                for planes in &engines {
+                    planes.fill(3, 99, block, &mut got);
+                    assert_eq!(want, got, "{length} blocks from {block}");
+                }
                 for (at, want) in (0..).zip(&want) {
                     assert_eq!(portable.block(3, 99, block.wrapping_add(at)), *want);
                 }

@@ -1,7 +1,7 @@
 //! Names that are really hashed: the UUID as text, the image before it, and
 //! SHA-224 or SHA-256 of both, exactly as Longhorn names a manager.
 
-use fixname_planes::Planes;
+use fixname_planes::{LANES, Planes, compress16};
 use sha2::block_api::compress256;
 
 use super::counts::{Counts, pairs_in};
@@ -98,6 +98,68 @@ impl Message {
         let mut state = self.start;
         compress256(&mut state, &self.blocks);
         state
+    }
+}
+
+/// Sixteen such messages side by side, for the processors that hash them so.
+#[derive(Clone, Debug)]
+struct Sixteen {
+    one: Message,
+    /// Their blocks as words: all the same but for the UUID's.
+    blocks: Vec<[[u32; LANES]; 16]>,
+    /// The words that the UUID touches begin here.
+    first_word: usize,
+    /// Those words of each message, as bytes.
+    texts: [[u8; 4 * UUID_WORDS]; LANES],
+}
+
+/// A UUID's text touches so many words, wherever it begins.
+const UUID_WORDS: usize = UUID_LENGTH / 4 + 1;
+
+impl Sixteen {
+    fn new(one: Message) -> Self {
+        let words = |block: &[u8; BLOCK]| {
+            let (words, _) = block.as_chunks::<4>();
+            std::array::from_fn(|at| [u32::from_be_bytes(words[at]); LANES])
+        };
+        let first_word = one.uuid_at / 4;
+        let bytes = one.blocks.as_flattened();
+        let text = &bytes[4 * first_word..];
+        let mut texts = [[0; 4 * UUID_WORDS]; LANES];
+        for lane in &mut texts {
+            let length = lane.len().min(text.len());
+            lane[..length].copy_from_slice(&text[..length]);
+        }
+        Self {
+            blocks: one.blocks.iter().map(words).collect(),
+            first_word,
+            texts,
+            one,
+        }
+    }
+
+    /// The first two words of the states of sixteen disks.
+    fn hash(&mut self, planes: &Planes, uuids: [u128; LANES]) -> [[u32; LANES]; 2] {
+        let offset = self.one.uuid_at % 4;
+        for (text, uuid) in self.texts.iter_mut().zip(uuids) {
+            let text = text[offset..].first_chunk_mut();
+            write_uuid(uuid, text.expect("the words of a UUID hold it"));
+        }
+        let words = self.blocks.as_flattened_mut();
+        for (at, word) in (0..).zip(words[self.first_word..].iter_mut().take(UUID_WORDS)) {
+            *word = std::array::from_fn(|lane| {
+                let (words, _) = self.texts[lane].as_chunks::<4>();
+                u32::from_be_bytes(words[at])
+            });
+        }
+        let mut states = self.one.start.map(|word| [word; LANES]);
+        if !compress16(planes, &mut states, &self.blocks) {
+            for (lane, uuid) in uuids.into_iter().enumerate() {
+                let state = self.one.hash(uuid);
+                (states[0][lane], states[1][lane]) = (state[0], state[1]);
+            }
+        }
+        [states[0], states[1]]
     }
 }
 
@@ -201,19 +263,23 @@ impl Names {
             more => (heaps / (more as usize + 1)).max(1),
         };
         self.heaps.resize_with(heaps, Vec::new);
-        let mut message = Message::new(which.hash, which.image);
+        let mut message = Sixteen::new(Message::new(which.hash, which.image));
         for from in (0..heaps).step_by(at_once) {
             let wanted = from..heaps.min(from + at_once);
             let mut first = 0;
             while first < which.disks {
                 self.disks.draw(planes, which.cluster, first, 122);
                 let count = (which.disks - first).min(AT_ONCE as u64);
-                for at in 0..count as usize {
-                    let state = message.hash(self.disks.uuid(at));
-                    let key = u64::from(state[0]) << 32 | u64::from(state[1]);
-                    let heap = key.checked_shr(64 - heap_bits).unwrap_or(0) as usize;
-                    if wanted.contains(&heap) {
-                        self.heaps[heap].push(key);
+                for at in (0..count as usize).step_by(LANES) {
+                    let uuids = std::array::from_fn(|lane| self.disks.uuid(at + lane));
+                    let [high, low] = message.hash(planes, uuids);
+                    let some = LANES.min(count as usize - at);
+                    for (high, low) in high.into_iter().zip(low).take(some) {
+                        let key = u64::from(high) << 32 | u64::from(low);
+                        let heap = key.checked_shr(64 - heap_bits).unwrap_or(0) as usize;
+                        if wanted.contains(&heap) {
+                            self.heaps[heap].push(key);
+                        }
                     }
                 }
                 first += AT_ONCE as u64;

@@ -291,7 +291,14 @@ impl<'a> Kernels<'a> {
             if stop() {
                 return Err(RunError::Stopped);
             }
-            let some = clusters.start..clusters.end.min(clusters.start + 16 * PATIENCE);
+            let at_once = match model {
+                // A histogram of every number of disks for each time; and a
+                // unit of these takes hundredths of a second.
+                Model::FirstCollision { .. } => u64::MAX,
+                _ => 16 * PATIENCE,
+            };
+            let end = clusters.start.saturating_add(at_once);
+            let some = clusters.start..clusters.end.min(end);
             clusters.start = some.end;
             self.clusters(model, some, counts);
         }
