@@ -158,10 +158,7 @@ fn wrong_usage_is_exit_code_2() {
             "older than v1.1.0",
         ),
         (&["odds"], "--disks"),
-        (
-            &["odds", "--disks", "many"],
-            "is not a whole number of disks",
-        ),
+        (&["odds", "--disks", "many"], "is not a whole number"),
         (&["odds", "--disks", "1e19"], "more than 10^18"),
         (&["odds", "--disks", "-1"], "unexpected argument '-1'"),
         (
@@ -185,6 +182,90 @@ fn wrong_usage_is_exit_code_2() {
             "cannot be used with",
         ),
         (&["odds", "--probability", "2"], "is not a probability"),
+        (&["odds", "--probability", "NaN"], "is not a"),
+        (&["odds", "--disks", "NaN"], "is not a whole number"),
+        (&["odds", "--disks", "2^128"], "more than 10^18"),
+        (
+            &["odds", "--disks", "2", "--range", "1..3"],
+            "cannot be used with",
+        ),
+        (&["odds", "--range", "5..3"], "ends before it begins"),
+        (&["odds", "--range", "1..5:0"], "never gets to its end"),
+        (&["odds", "--range", "0..5:x2"], "never gets to its end"),
+        (&["odds", "--range", "1..1e18"], "more than 10000 numbers"),
+        (&["odds", "--range", "302"], "is not a range"),
+        (
+            &["odds", "--range", "1..9000", "--at-least", "1e5"],
+            "would take too long",
+        ),
+        (
+            &["odds", "--disks", "2", "--clusters", "0"],
+            "clusters must be at least 1",
+        ),
+        (
+            &["odds", "--disks", "2", "--clusters", "NaN"],
+            "is not a whole number",
+        ),
+        (
+            &["odds", "--probability", "0.5", "--clusters", "3"],
+            "cannot be used with",
+        ),
+        (
+            &["odds", "--disks", "9", "--at-least", "1"],
+            "group must be at least 2",
+        ),
+        (
+            &["odds", "--disks", "1e18", "--at-least", "1e17"],
+            "group size is too large",
+        ),
+        (
+            &["odds", "--disks", "9", "--images", "0"],
+            "images must be at least 1",
+        ),
+        (
+            &["odds", "--disks", "9", "--images", "2", "--bits", "32"],
+            "these names have 32",
+        ),
+        (
+            &[
+                "odds",
+                "--disks",
+                "9",
+                "--guard-from",
+                "2",
+                "--scheme",
+                "sha224",
+            ],
+            "not the scheme sha224",
+        ),
+        (
+            &[
+                "odds",
+                "--disks",
+                "9",
+                "--guard-from",
+                "2",
+                "--at-once",
+                "0",
+            ],
+            "at once must be at least 1",
+        ),
+        (
+            &[
+                "odds",
+                "--disks",
+                "9",
+                "--guard-from",
+                "2",
+                "--block-disks",
+                "10",
+            ],
+            "10 block disks are more than all 9 disks",
+        ),
+        (
+            &["odds", "--disks", "70000", "--guard-from", "0"],
+            "all 2^16 prefixes are taken",
+        ),
         (
             &["versions", "--color", "sometimes"],
             "invalid value 'sometimes'",

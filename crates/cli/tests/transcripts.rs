@@ -216,6 +216,78 @@ fn odds_speaks_to_people_and_programs() {
 }
 
 #[test]
+fn odds_know_fleets_groups_images_the_guard_and_ranges() {
+    let more = ["--clusters", "50", "--at-least", "3"];
+    let one = [&["odds", "--disks", "302"], &more[..]].concat();
+    shows(&one, 0, "odds-fleet.txt");
+    shows(
+        &[&one[..], &["-o", "json"]].concat(),
+        0,
+        "odds-fleet.json.txt",
+    );
+    shows(
+        &[&["odds", "--range", "100..1e3:300"], &more[..]].concat(),
+        0,
+        "odds-range.txt",
+    );
+    shows(
+        &[
+            "odds",
+            "--range",
+            "10..1e6:x10",
+            "--bits",
+            "128",
+            "-o",
+            "json",
+        ],
+        0,
+        "odds-range.json.txt",
+    );
+    shows(
+        &["odds", "--disks", "302", "--images", "3"],
+        0,
+        "odds-images.txt",
+    );
+    let guard = ["odds", "--disks", "400", "--guard-from", "302"];
+    let block = ["--block-disks", "20"];
+    shows(&[&guard[..], &block].concat(), 0, "odds-guard.txt");
+    // More disks than names, and groups that only bounds are known of.
+    shows(
+        &[
+            "odds",
+            "--disks",
+            "1e7",
+            "--at-least",
+            "200",
+            "--bits",
+            "16",
+        ],
+        0,
+        "odds-bounds.txt",
+    );
+}
+
+/// What the design measured, and what `simulate` counts.
+#[test]
+fn odds_of_a_first_boot_are_those_without_a_guard() {
+    let json = |args: &[&str]| -> serde_json::Value {
+        let output = fixname(args).output().expect("the program starts");
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    };
+    let odds = ["odds", "--disks", "302", "-o", "json", "--guard-from", "0"];
+    let stale = json(&[&odds[..], &["--at-once", "302"]].concat());
+    let chance = stale["guard"]["probability"].as_f64();
+    assert_eq!(chance, stale["probability"].as_f64());
+    assert!((chance.expect("a number") - 0.500_722).abs() < 1e-6);
+    assert_eq!(json(&odds)["guard"]["probability"], 0.0);
+    // Ten clusters of one risk: 1 - (1 - p)^10.
+    let fleet = json(&["odds", "--disks", "30", "--clusters", "10", "-o", "json"]);
+    let p = fleet["probability"].as_f64().expect("a number");
+    let any = fleet["fleet"]["probability"].as_f64().expect("a number");
+    assert!((any - (1.0 - (1.0 - p).powi(10))).abs() < 1e-14);
+}
+
+#[test]
 fn colour_is_only_where_it_is_asked_for() {
     let coloured = fixname(&[CLUSTER, &["--color", "always"]].concat());
     let coloured = coloured.output().expect("the program starts").stdout;
@@ -240,6 +312,11 @@ fn text_for_people_fits_in_80_columns() {
         "versions.txt",
         "odds-302.txt",
         "odds-inverse.txt",
+        "odds-fleet.txt",
+        "odds-range.txt",
+        "odds-images.txt",
+        "odds-guard.txt",
+        "odds-bounds.txt",
     ] {
         let text = transcript(name).to_string();
         let too_long: Vec<&str> = text.lines().filter(|l| l.chars().count() > 80).collect();

@@ -1,23 +1,30 @@
-//! `fixname odds`: how likely a collision is, exactly.
+//! `fixname odds`: how likely a collision is, exactly. What was asked is here;
+//! the answers are in `answer`, what people see of them in `show`.
 
+mod answer;
+mod count;
 mod plot;
+mod show;
 
-use std::fmt::Write as _;
-use std::str::FromStr;
-
-use fixname_collision::{Birthday, Classes, Target, disks_for};
+use fixname_collision::Target;
 use fixname_naming::Scheme;
 use fixname_report::data;
-use fixname_report::text::{BOLD, styled, wrapped};
 use serde::Serialize;
 
 use super::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+use answer::{Extras, Guarded, classes};
+pub(super) use count::DiskNumber;
+use count::{MOST_DISKS, Range};
 use plot::Question;
+pub(super) use show::grouped;
+use show::heading;
 
-/// The most disks that can be asked about.
-const MOST_DISKS: u128 = 1_000_000_000_000_000_000;
+/// The guard compares prefixes of so many bits.
+const GUARD_BITS: u16 = 16;
+/// Disks times group size over all rows: some seconds of computing.
+const MOST_GROUP_WORK: u128 = 1 << 27;
 
 /// Show how likely it is that two disks of one cluster share a manager name.
 ///
@@ -25,22 +32,30 @@ const MOST_DISKS: u128 = 1_000_000_000_000_000_000;
 /// ordinary random UUIDs of version 4. Without --scheme or --bits, both the
 /// truncated names (up to v1.9.1) and the hashed ones (from v1.9.2) are shown.
 #[derive(clap::Args)]
-#[command(after_help = "\
+#[command(
+    group(clap::ArgGroup::new("question").args(["disks", "range", "probability"]).required(true)),
+    after_help = "\
 Examples:
   fixname odds --disks 302
   fixname odds --disks 1e6 --bits 32 -o json
   fixname odds --probability 0.5          (how many disks until then)
+  fixname odds --range 100..1000:100      (a line for each number of disks)
+  fixname odds --range 10..1e6:x10 --clusters 50
+  fixname odds --disks 302 --at-least 3   (three disks or more with one name)
+  fixname odds --disks 400 --guard-from 302 --block-disks 20
+  fixname odds --disks 302 --guard-from 0 --at-once 302
+  fixname odds --disks 302 --images 3
   fixname odds --disks 302 --plot odds.svg
-  fixname odds --disks 600 --plot growth.svg --chart timeline --guard-from 300")]
+  fixname odds --disks 600 --plot growth.svg --chart timeline --guard-from 300"
+)]
 pub(crate) struct Args {
     /// Disks in the cluster, up to 10^18; 1_000_000, 1e6 and 10^6 are understood.
-    #[arg(
-        long,
-        value_name = "N",
-        required_unless_present = "probability",
-        conflicts_with = "probability"
-    )]
+    #[arg(long, value_name = "N")]
     disks: Option<DiskNumber>,
+    /// Several numbers of disks: from A to B, with a step, or with a factor as
+    /// in 10..1e6:x10.
+    #[arg(long, value_name = "A..B[:STEP]")]
+    range: Option<Range>,
     /// The other way round: how many disks until a collision is that likely.
     #[arg(long, value_name = "P")]
     probability: Option<Target>,
@@ -51,6 +66,44 @@ pub(crate) struct Args {
     /// Random bits in a name, 1 to 256.
     #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256))]
     bits: Option<u16>,
+    /// A fleet of so many such clusters: does any of them have a collision?
+    #[arg(long, value_name = "C", conflicts_with = "probability")]
+    clusters: Option<DiskNumber>,
+    /// Also the chance that K or more disks share one name.
+    #[arg(long, value_name = "K", conflicts_with = "probability")]
+    at_least: Option<DiskNumber>,
+    /// Truncated names under so many manager images, whose hashes are taken as
+    /// random (those of Longhorn's own releases all differ).
+    #[arg(long, value_name = "I", conflicts_with = "probability")]
+    images: Option<DiskNumber>,
+    /// Truncated names with Longhorn's prefix guard (v1.7.4, v1.8.2, v1.9.0 and
+    /// later): the first K disks were made without it.
+    #[arg(
+        long,
+        value_name = "K",
+        conflicts_with = "images",
+        env = "FIXNAME_GUARD_FROM"
+    )]
+    guard_from: Option<DiskNumber>,
+    /// Of the guarded disks, so many join at once and do not see each other;
+    /// 1 if not given, and 10 in the timeline.
+    #[arg(
+        long,
+        value_name = "B",
+        alias = "batch",
+        conflicts_with = "images",
+        env = "FIXNAME_AT_ONCE"
+    )]
+    at_once: Option<DiskNumber>,
+    /// Of all disks, so many are block disks: they come last, and no guard sees
+    /// them.
+    #[arg(
+        long,
+        value_name = "U",
+        requires = "guard_from",
+        env = "FIXNAME_BLOCK_DISKS"
+    )]
+    block_disks: Option<DiskNumber>,
     /// How to print.
     #[arg(
         short,
@@ -64,51 +117,6 @@ pub(crate) struct Args {
     plot: plot::Args,
 }
 
-/// A number of disks as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DiskNumber(pub(super) u128);
-
-impl FromStr for DiskNumber {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let malformed = || {
-            format!(
-                "{text:?} is not a whole number of disks; expected one like 302, 1_000_000 or 1e6"
-            )
-        };
-        let plain = text.replace(['_', ','], "");
-        let digits = |part: &str| -> Option<u128> {
-            (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| part.parse().ok())
-                .flatten()
-        };
-        let power = |ten: u128, exponent: &str| -> Option<u128> {
-            ten.checked_pow(u32::try_from(digits(exponent)?).ok()?)
-        };
-        let number = if let Some((base, exponent)) = plain.split_once('^') {
-            power(digits(base).ok_or_else(malformed)?, exponent)
-        } else if let Some((mantissa, exponent)) = plain.split_once(['e', 'E']) {
-            let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-            let all = digits(&format!("{whole}{fraction}")).ok_or_else(malformed)?;
-            let places = fraction.len() as u128;
-            let exponent = digits(exponent).ok_or_else(malformed)?;
-            let shift = exponent.checked_sub(places).ok_or_else(malformed)?;
-            power(10, &shift.to_string()).and_then(|p| p.checked_mul(all))
-        } else if plain.bytes().all(|b| b.is_ascii_digit()) && !plain.is_empty() {
-            digits(&plain)
-        } else {
-            return Err(malformed());
-        };
-        match number {
-            Some(number) if number <= MOST_DISKS => Ok(Self(number)),
-            _ => Err(format!(
-                "{text} is more than 10^18 disks, the most that can be asked about"
-            )),
-        }
-    }
-}
-
 /// The first entry's fields stand at the top too, so that a program that asked
 /// about one scheme need not look into the list.
 #[derive(Serialize)]
@@ -120,51 +128,39 @@ struct Answer<T> {
     odds: Vec<T>,
 }
 
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Odds {
-    disks: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scheme: Option<String>,
-    bits: u16,
-    probability: f64,
-    log10_probability: f64,
-    expected_pairs: f64,
-    expected_colliding_disks: f64,
-}
-
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Inverse {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scheme: Option<String>,
-    bits: u16,
-    probability: String,
-    /// A number, or digits as text where it is larger than programs read exactly.
-    disks_for: serde_json::Value,
-}
-
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let schemes = schemes(args)?;
-    match (&args.disks, &args.probability) {
-        (Some(DiskNumber(disks)), _) => {
-            let odds = schemes
-                .iter()
-                .map(|(scheme, bits)| odds(*disks, *scheme, *bits));
-            let odds = odds.collect::<Result<Vec<_>, Failure>>()?;
-            plot::draw(&args.plot, &Question::Disks(*disks), &schemes, output)?;
-            print(args, output, odds, table)?;
-        }
-        (None, Some(target)) => {
-            let inverse = schemes
-                .iter()
-                .map(|(scheme, bits)| inverse(target, *scheme, *bits));
-            let inverse = inverse.collect::<Result<Vec<_>, Failure>>()?;
-            plot::draw(&args.plot, &Question::Probability(target), &schemes, output)?;
-            print(args, output, inverse, inverse_table)?;
-        }
-        (None, None) => unreachable!("clap requires one of the two"),
+    if let Some(target) = &args.probability {
+        let inverse = schemes
+            .iter()
+            .map(|(scheme, bits)| answer::inverse(target, *scheme, *bits));
+        let inverse = inverse.collect::<Result<Vec<_>, Failure>>()?;
+        let question = Question::Probability(target);
+        plot::draw(args, &question, &schemes, output)?;
+        print(args, output, inverse, show::inverse_table)?;
+        return Ok(Exit::Ok);
     }
+    let one = args.disks.map(|DiskNumber(disks)| [disks]);
+    let numbers = match (&one, &args.range) {
+        (Some(one), _) => one.as_slice(),
+        (None, Some(range)) => range.numbers(),
+        (None, None) => unreachable!("clap requires one of the three"),
+    };
+    let extras = extras(args, numbers)?;
+    let mut odds = Vec::new();
+    for (scheme, bits) in &schemes {
+        for disks in numbers {
+            odds.push(answer::odds(*disks, *scheme, *bits, &extras)?);
+        }
+    }
+    let most = numbers.last().copied().unwrap_or(0);
+    plot::draw(args, &Question::Disks(most), &schemes, output)?;
+    let table = if args.range.is_some() {
+        show::range_table
+    } else {
+        show::table
+    };
+    print(args, output, odds, table)?;
     Ok(Exit::Ok)
 }
 
@@ -189,12 +185,36 @@ fn print<T: Clone + Serialize>(
     }
 }
 
+fn wrong(message: String) -> Failure {
+    Failure::usage(message, "fixname odds --help")
+}
+
+/// Whether the question is about a cluster with the guard. In a chart the same
+/// flags say what to draw.
+fn guarded(args: &Args) -> bool {
+    (args.guard_from.is_some() || args.at_once.is_some()) && !args.plot.asked()
+}
+
 fn schemes(args: &Args) -> Result<Vec<(Option<Scheme>, u16)>, Failure> {
+    // The guard and the images' hashes are about truncated names.
+    let truncated = guarded(args) || args.images.is_some();
     if let Some(bits) = args.bits {
+        if truncated && bits != GUARD_BITS {
+            return Err(wrong(format!(
+                "guard and images are about {GUARD_BITS} bits, and these names have {bits}"
+            )));
+        }
         return Ok(vec![(None, bits)]);
     }
     let schemes = match args.scheme {
+        Some(Scheme::Truncated) => vec![Scheme::Truncated],
+        Some(scheme) if truncated => {
+            return Err(wrong(format!(
+                "guard and images are about truncated names, not the scheme {scheme}"
+            )));
+        }
         Some(scheme) => vec![scheme],
+        None if truncated => vec![Scheme::Truncated],
         None => vec![Scheme::Truncated, Scheme::Sha224],
     };
     let bits = schemes.into_iter().map(|scheme| {
@@ -209,245 +229,40 @@ fn schemes(args: &Args) -> Result<Vec<(Option<Scheme>, u16)>, Failure> {
     bits.collect()
 }
 
-fn classes(bits: u16) -> Result<Classes, Failure> {
-    Classes::new(bits).map_err(|e| Failure::usage(e.to_string(), "fixname odds --help"))
-}
-
-fn odds(disks: u128, scheme: Option<Scheme>, bits: u16) -> Result<Odds, Failure> {
-    let birthday = Birthday::new(classes(bits)?, disks);
-    let any = birthday.p_any();
-    Ok(Odds {
-        disks: u64::try_from(disks).expect("10^18 fits in 64 bits"),
-        scheme: scheme.map(|s| s.id().into_owned()),
-        bits,
-        probability: any.value,
-        log10_probability: any.log10,
-        expected_pairs: birthday.expected_pairs(),
-        expected_colliding_disks: birthday.expected_colliding_disks(),
-    })
-}
-
-fn inverse(target: &Target, scheme: Option<Scheme>, bits: u16) -> Result<Inverse, Failure> {
-    let disks = disks_for(classes(bits)?, target)
-        .map_err(|e| Failure::usage(e.to_string(), "fixname odds --disks N"))?;
-    let text = disks.to_string();
-    // 2^53: beyond it, JSON readers that use doubles round.
-    let exact = disks.to_u128().filter(|n| *n <= 1 << 53);
-    Ok(Inverse {
-        scheme: scheme.map(|s| s.id().into_owned()),
-        bits,
-        probability: target.to_string(),
-        disks_for: match exact.and_then(|n| u64::try_from(n).ok()) {
-            Some(number) => number.into(),
-            None => text.into(),
-        },
-    })
-}
-
-fn heading(scheme: Option<&str>, bits: u16) -> String {
-    let names = match scheme {
-        Some("truncated") => "Truncated names (Longhorn v1.1.1 to v1.9.1)".to_owned(),
-        Some("sha256") => "SHA-256 names (Longhorn v1.9.2 to v1.10.1)".to_owned(),
-        Some("sha224") => "Hashed names (Longhorn v1.10.2 and later)".to_owned(),
-        Some(other) => format!("Names by the scheme {other}, which no release uses"),
-        None => "Names".to_owned(),
+fn extras(args: &Args, numbers: &[u128]) -> Result<Extras, Failure> {
+    let given = |number: Option<DiskNumber>, what: &str, least: u64| {
+        let number = number.map(|DiskNumber(n)| u64::try_from(n).expect("10^18 fits in 64 bits"));
+        match number {
+            Some(number) if number < least => Err(wrong(format!(
+                "{what} must be at least {least}, and is {number}"
+            ))),
+            number => Ok(number),
+        }
     };
-    format!("{names}: {bits} random bits tell disks apart")
-}
-
-fn table(odds: &[Odds]) -> String {
-    let mut out = String::new();
-    for (at, odds) in odds.iter().enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        let Odds { disks, bits, .. } = odds;
-        writeln!(
-            out,
-            "{}",
-            styled(BOLD, &heading(odds.scheme.as_deref(), *bits))
-        )
-        .expect("a String takes everything");
-        let sentence = match odds.probability {
-            p if p >= 1.0 => format!(
-                "Every cluster with {} has two that share a name.",
-                disks_of(*disks)
-            ),
-            // So near to 1 that a number of clusters would round to all of them.
-            p if p > 0.9995 => format!(
-                "Practically every cluster with {} has two that share a name.",
-                disks_of(*disks)
-            ),
-            p if odds.log10_probability == f64::NEG_INFINITY || p < 0.0 => {
-                format!("{} cannot share a name.", capital(&disks_of(*disks)))
-            }
-            p if p >= 0.0005 => format!(
-                "Of 1,000 clusters with {}, about {:.0} have two that share a name.",
-                disks_of(*disks),
-                1000.0 * p
-            ),
-            _ => format!(
-                "Of all clusters with {}, one in {} has two that share a name.",
-                disks_of(*disks),
-                one_in(odds.log10_probability)
-            ),
-        };
-        out.push_str(&wrapped("  ", "  ", &sentence));
-        let rows = [
-            (
-                "chance of that",
-                percent(odds.probability, odds.log10_probability),
-            ),
-            (
-                "pairs with one name, on average",
-                number(odds.expected_pairs),
-            ),
-            (
-                "disks that share theirs, on average",
-                number(odds.expected_colliding_disks),
-            ),
-        ];
-        for (what, value) in rows {
-            writeln!(out, "  {what:<36}  {value}").expect("a String takes everything");
+    let at_least = given(args.at_least, "the size of a group", 2)?;
+    let at_once = given(args.at_once, "the number of disks that join at once", 1)?;
+    if let Some(size) = at_least {
+        let work = numbers.iter().map(|n| n.saturating_mul(size.into()));
+        let work = work.fold(0, u128::saturating_add);
+        if numbers.len() > 1 && work > MOST_GROUP_WORK {
+            return Err(wrong(format!(
+                "groups of {size} among {} numbers of disks would take too long; give a larger step",
+                numbers.len()
+            )));
         }
     }
-    out
-}
-
-fn inverse_table(inverse: &[Inverse]) -> String {
-    let mut out = String::new();
-    for (at, entry) in inverse.iter().enumerate() {
-        if at > 0 {
-            out.push('\n');
-        }
-        let disks = match &entry.disks_for {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let line = styled(BOLD, &heading(entry.scheme.as_deref(), entry.bits));
-        writeln!(out, "{line}").expect("a String takes everything");
-        out.push_str(&wrapped(
-            "  ",
-            "  ",
-            &format!(
-                "With {} disks in a cluster, the chance that two share a name reaches {}.",
-                grouped(&disks),
-                entry.probability
-            ),
-        ));
-    }
-    out
-}
-
-fn disks_of(disks: u64) -> String {
-    match disks {
-        1 => "1 disk".to_owned(),
-        n => format!("{} disks", grouped(&n.to_string())),
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
-    }
-}
-
-/// `1234567` as `1,234,567`.
-pub(super) fn grouped(digits: &str) -> String {
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Four digits, whatever the size.
-fn number(value: f64) -> String {
-    if value == 0.0 || (0.001..1e6).contains(&value) {
-        let digits = if value >= 1000.0 {
-            0
-        } else if value >= 1.0 {
-            2
-        } else {
-            4
-        };
-        format!("{value:.digits$}")
-    } else {
-        format!("{value:.3e}")
-    }
-}
-
-fn percent(value: f64, log10: f64) -> String {
-    if log10 == f64::NEG_INFINITY {
-        return "0 %".to_owned();
-    }
-    if value >= 1e-6 {
-        return format!("{} %", number(100.0 * value));
-    }
-    // From the logarithm: the value itself may have underflowed to 0.
-    let exponent = log10.floor();
-    format!("{:.3}e{exponent}", 10f64.powf(log10 - exponent))
-}
-
-/// The reciprocal of a small probability.
-fn one_in(log10: f64) -> String {
-    if log10 > -9.0 {
-        return grouped(&format!("{:.0}", 10f64.powf(-log10)));
-    }
-    let exponent = (-log10).floor();
-    format!("{:.1} × 10^{exponent}", 10f64.powf(-log10 - exponent))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_of_disks_are_read_as_people_write_them() {
-        for (text, number) in [
-            ("0", 0),
-            ("302", 302),
-            ("1_000_000", 1_000_000),
-            ("1,000", 1000),
-            ("1e6", 1_000_000),
-            ("1.5e3", 1500),
-            ("10^18", 1_000_000_000_000_000_000),
-            ("1E18", 1_000_000_000_000_000_000),
-        ] {
-            assert_eq!(text.parse(), Ok(DiskNumber(number)), "{text}");
-        }
-        for text in [
-            "",
-            "_",
-            "-1",
-            "1.5",
-            "1.55e1",
-            "e6",
-            "1e",
-            "ten",
-            "1e19",
-            "10^99999999999",
-            "0x10",
-            "1000000000000000001",
-            "99999999999999999999999999999999999999999999",
-        ] {
-            assert!(text.parse::<DiskNumber>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn small_and_large_numbers_read_well() {
-        assert_eq!(percent(0.500_722, 0.500_722f64.log10()), "50.07 %");
-        assert_eq!(percent(0.0, -432.5), "3.162e-433");
-        assert_eq!(percent(0.0, f64::NEG_INFINITY), "0 %");
-        assert_eq!(one_in(-4.0), "10,000");
-        assert_eq!(one_in(-32.0), "1.0 × 10^32");
-        assert_eq!(grouped("1234567"), "1,234,567");
-        assert_eq!(number(0.6935), "0.6935");
-    }
+    Ok(Extras {
+        clusters: given(args.clusters, "the number of clusters", 1)?,
+        at_least,
+        images: given(args.images, "the number of images", 1)?,
+        guard: guarded(args)
+            .then(|| {
+                Ok::<_, Failure>(Guarded {
+                    from: given(args.guard_from, "", 0)?.unwrap_or(0),
+                    at_once: at_once.unwrap_or(1),
+                    block: given(args.block_disks, "", 0)?.unwrap_or(0),
+                })
+            })
+            .transpose()?,
+    })
 }

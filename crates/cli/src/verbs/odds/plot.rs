@@ -21,6 +21,8 @@ const POINTS: u32 = 240;
 const RAREST_GROUP: f64 = 1e-12;
 /// The guard is drawn disk by disk.
 const MOST_JOINS: u128 = 1_000_000;
+/// In the timeline, so many disks join at once if nothing else is asked for.
+const USUAL_BATCH: u128 = 10;
 
 /// What to draw, and where to.
 #[derive(clap::Args)]
@@ -38,19 +40,13 @@ pub(crate) struct Args {
         env = "FIXNAME_CHART"
     )]
     chart: Kind,
-    /// In the timeline: the disks that were there before the guard came; half
-    /// of all if not given.
-    #[arg(long, value_name = "K", requires = "plot", env = "FIXNAME_GUARD_FROM")]
-    guard_from: Option<DiskNumber>,
-    /// In the timeline: disks that join at once, and so do not see each other.
-    #[arg(
-        long,
-        value_name = "B",
-        default_value = "10",
-        requires = "plot",
-        env = "FIXNAME_BATCH"
-    )]
-    batch: DiskNumber,
+}
+
+impl Args {
+    /// Whether a chart is wanted.
+    pub(super) fn asked(&self) -> bool {
+        self.plot.is_some()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,15 +68,15 @@ pub(super) enum Question<'a> {
 }
 
 pub(super) fn draw(
-    args: &Args,
+    args: &super::Args,
     question: &Question<'_>,
     schemes: &[(Option<Scheme>, u16)],
     output: &Output,
 ) -> Result<(), Failure> {
-    let Some(path) = &args.plot else {
+    let Some(path) = &args.plot.plot else {
         return Ok(());
     };
-    let chart = match (args.chart, question) {
+    let chart = match (args.plot.chart, question) {
         (Kind::Probability, _) => probability(question, schemes)?,
         (Kind::Groups, Question::Disks(disks)) => groups(*disks, classes(schemes[0].1)?),
         (Kind::Timeline, Question::Disks(disks)) => timeline(args, *disks, classes(schemes[0].1)?)?,
@@ -159,15 +155,17 @@ fn groups(disks: u128, classes: Classes) -> Chart {
     charts::groups(disks, &expected, &[])
 }
 
-fn timeline(args: &Args, disks: u128, classes: Classes) -> Result<Chart, Failure> {
+fn timeline(args: &super::Args, disks: u128, classes: Classes) -> Result<Chart, Failure> {
     if disks > MOST_JOINS {
         return Err(Failure::usage(
             "a timeline is drawn join by join, for 1,000,000 disks at most",
             "give fewer --disks, or --chart probability",
         ));
     }
-    let DiskNumber(batch) = args.batch;
-    let batch = batch.max(1);
+    let batch = args
+        .at_once
+        .map_or(USUAL_BATCH, |DiskNumber(batch)| batch.max(1));
+    // Half of all, if not given: so that both parts are seen.
     let legacy = args
         .guard_from
         .map_or(disks / 2, |DiskNumber(k)| k.min(disks));
