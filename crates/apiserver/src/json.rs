@@ -1,18 +1,23 @@
 //! Reading JSON as the server does: like `serde_json`, but remembering keys
 //! that occur twice, for strict field validation.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
 use bytes::BytesMut;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// Reads one JSON value; also returns the paths of keys that came twice.
 pub(crate) fn parse(bytes: &[u8]) -> Result<(Value, Vec<String>), serde_json::Error> {
     let duplicates = RefCell::new(Vec::new());
     // Go reads bytes that are no UTF-8 as the replacement character.
-    let text = String::from_utf8_lossy(bytes);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    };
     let mut reader = serde_json::Deserializer::from_str(&text);
     let value = Seed {
         path: None,
@@ -237,10 +242,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 path: Some(&path),
                 duplicates: self.duplicates,
             })?;
-            if members.contains_key(&key) {
-                self.duplicates.borrow_mut().push(path.to_string());
+            match members.entry(key) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(value);
+                }
+                Entry::Occupied(mut there) => {
+                    let path = Path {
+                        parent: self.path,
+                        step: Step::Key(there.key()),
+                    };
+                    self.duplicates.borrow_mut().push(path.to_string());
+                    there.insert(value);
+                }
             }
-            members.insert(key, value);
         }
         Ok(Value::Object(members))
     }

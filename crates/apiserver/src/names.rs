@@ -96,9 +96,11 @@ pub(crate) fn dns1035_errors(name: &str) -> Vec<String> {
 /// What is wrong with the key of a label or annotation, or a finalizer.
 pub(crate) fn qualified_errors(key: &str) -> Vec<String> {
     let mut errors = Vec::new();
-    let shape = format!(
-        "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED_FMT}')"
-    );
+    let shape = || {
+        format!(
+            "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED_FMT}')"
+        )
+    };
     let parts: Vec<&str> = key.split('/').collect();
     let name = match parts.as_slice() {
         [name] => name,
@@ -116,7 +118,8 @@ pub(crate) fn qualified_errors(key: &str) -> Vec<String> {
         }
         _ => {
             return vec![format!(
-                "a qualified name {shape} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+                shape()
             )];
         }
     };
@@ -126,7 +129,7 @@ pub(crate) fn qualified_errors(key: &str) -> Vec<String> {
         errors.push(format!("name part {}", too_long(63)));
     }
     if !is_qualified_part(name) {
-        errors.push(format!("name part {shape}"));
+        errors.push(format!("name part {}", shape()));
     }
     errors
 }

@@ -363,7 +363,7 @@ fn strategic_text(patch: &Value, object: Option<&Value>) -> String {
             other => other.clone(),
         }
     }
-    crate::smd::typed::go_plain(&left(patch, object))
+    crate::smd::go_plain(&left(patch, object))
 }
 
 /// `serde_json`'s error in the words of Go, as far as they are close.

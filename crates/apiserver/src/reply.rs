@@ -150,15 +150,7 @@ impl Reply {
             HeaderValue::from_static("no-cache, private"),
         );
         for warning in &self.warnings {
-            let escaped: String = warning
-                .chars()
-                .filter(|c| !c.is_control())
-                .flat_map(|c| {
-                    let slash = matches!(c, '"' | '\\').then_some('\\');
-                    slash.into_iter().chain(std::iter::once(c))
-                })
-                .collect();
-            if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{escaped}\"")) {
+            if let Ok(value) = HeaderValue::from_str(&warning_header(warning)) {
                 headers.append(header::WARNING, value);
             }
         }
@@ -167,4 +159,18 @@ impl Reply {
         }
         response
     }
+}
+
+/// A warning as its header carries it.
+fn warning_header(warning: &str) -> String {
+    let mut header = String::with_capacity(warning.len() + 16);
+    header.push_str("299 - \"");
+    for c in warning.chars().filter(|c| !c.is_control()) {
+        if matches!(c, '"' | '\\') {
+            header.push('\\');
+        }
+        header.push(c);
+    }
+    header.push('"');
+    header
 }

@@ -249,10 +249,13 @@ fn rank(version: &str) -> Option<(u8, u64, u64)> {
     None
 }
 
-/// A string member of an object, or the empty string.
+/// A string below an object's members, such as `/spec/name`, or the empty string.
+/// Unlike `Value::pointer` it makes no text of each step.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
+    pointer
+        .split('/')
+        .skip(1)
+        .try_fold(value, |value, key| value.get(key))
         .and_then(Value::as_str)
         .unwrap_or_default()
 }

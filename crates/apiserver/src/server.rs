@@ -5,6 +5,7 @@
 //! [`crate::delete`] and [`crate::watch`]. The one lock of the server is taken
 //! in short stretches here and there, and never held across an await.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -397,14 +398,32 @@ impl State {
     }
 }
 
+/// A value as JSON, in a piece of memory of just its size.
+fn written(value: &Value) -> Bytes {
+    thread_local! {
+        // Kept from one write to the next, so that it need not grow each time.
+        static SPACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    SPACE.with_borrow_mut(|space| {
+        space.clear();
+        serde_json::to_writer(&mut *space, value)
+            .expect("a JSON value whose keys are all strings can always be written");
+        let json = Bytes::copy_from_slice(space);
+        // A rare large object must not hold its space for ever.
+        if space.capacity() > 1 << 20 {
+            *space = Vec::new();
+        }
+        json
+    })
+}
+
 /// An object in its storage form that carries `version` already.
 pub(crate) fn seal_as(resource: &Resource, key: String, object: &Value, version: u64) -> Stored {
-    let json = serde_json::to_vec(object)
-        .expect("a JSON value whose keys are all strings can always be written");
+    let json = written(object);
     Stored {
         key,
         version,
-        json: Bytes::from(json),
+        json,
         api_version: resource.storage_api_version().into(),
         epoch: resource.epoch,
         uid: crate::meta::text(object, "uid").to_owned(),

@@ -85,15 +85,15 @@ fn go_type(value: &Value) -> &'static str {
 fn no_key(map: &Object, key: &str) -> String {
     format!(
         "map: {} does not contain declared merge key: {key}",
-        crate::smd::typed::go_plain(&Value::Object(map.clone()))
+        crate::smd::go_plain(&Value::Object(map.clone()))
     )
 }
 
 fn bad_type(directive: &Value, map: &Object) -> String {
     format!(
         "unknown patch type: {} in map: {}",
-        crate::smd::typed::go_plain(directive),
-        crate::smd::typed::go_plain(&Value::Object(map.clone()))
+        crate::smd::go_plain(directive),
+        crate::smd::go_plain(&Value::Object(map.clone()))
     )
 }
 
@@ -271,7 +271,7 @@ fn check_order(patch: &[Value], order: &[Value], key: &str) -> Result<(), String
     let mut wanted = order.iter();
     for item in patch.iter().filter(|item| item.get(DIRECTIVE).is_none()) {
         if !wanted.any(|other| id(other, key) == id(item, key)) {
-            let all = |items: &[Value]| crate::smd::typed::go_plain(&Value::from(items.to_vec()));
+            let all = |items: &[Value]| crate::smd::go_plain(&Value::from(items.to_vec()));
             return Err(format!(
                 "The order in patch list:\n{}\n doesn't match {ORDER} list:\n{}\n",
                 all(patch),

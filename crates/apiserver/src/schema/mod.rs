@@ -4,6 +4,7 @@
 //! Pruning and defaulting are here; validation is in [`validate`].
 
 pub(crate) mod path;
+mod place;
 pub(crate) mod rules;
 pub(crate) mod structural;
 pub(crate) mod validate;
@@ -106,6 +107,10 @@ pub(crate) struct Schema {
     pub(crate) rules: Vec<rules::Rule>,
     /// Whether any rule stands in this node or below it.
     pub(crate) has_rules: bool,
+    /// Whether there is a resource in this node or below it.
+    pub(crate) has_embedded: bool,
+    /// Whether there is a list of type `set` or `map` in this node or below it.
+    pub(crate) has_list_kinds: bool,
 }
 
 /// A `pattern`: its source, and the compiled form if Rust can compile it.
@@ -223,16 +228,22 @@ impl Schema {
             has_defaults: false,
             rules: rules::Rule::parse_all(json),
             has_rules: false,
+            has_embedded: false,
+            has_list_kinds: false,
         };
-        schema.has_defaults = schema.default.is_some()
-            || schema.properties.values().any(|s| s.has_defaults)
-            || schema.items.as_ref().is_some_and(|s| s.has_defaults)
-            || matches!(&schema.additional, Additional::Schema(s) if s.has_defaults);
-        schema.has_rules = !schema.rules.is_empty()
-            || schema.properties.values().any(|s| s.has_rules)
-            || schema.items.as_ref().is_some_and(|s| s.has_rules)
-            || matches!(&schema.additional, Additional::Schema(s) if s.has_rules);
+        schema.has_defaults = schema.any(|s| s.has_defaults, schema.default.is_some());
+        schema.has_rules = schema.any(|s| s.has_rules, !schema.rules.is_empty());
+        schema.has_embedded = schema.any(|s| s.has_embedded, schema.embedded_resource);
+        let has_kind = schema.list_kind != ListKind::Atomic;
+        schema.has_list_kinds = schema.any(|s| s.has_list_kinds, has_kind);
         Ok(schema)
+    }
+
+    /// Whether something holds for this node (`own`) or for one just below it.
+    fn any(&self, holds: impl Fn(&Self) -> bool, own: bool) -> bool {
+        own || self.properties.values().any(&holds)
+            || self.items.as_deref().is_some_and(&holds)
+            || matches!(&self.additional, Additional::Schema(s) if holds(s))
     }
 
     /// The schema below `key` of an object: its property, else the schema of
@@ -285,7 +296,10 @@ impl Schema {
 
     /// Drops nulls that the schema neither allows nor replaces by a default.
     pub(crate) fn drop_nulls(&self, object: &mut Value) {
-        drop_nulls(object, self);
+        // Most objects have none, and looking for one takes no schema.
+        if has_null(object) {
+            drop_nulls(object, self);
+        }
     }
 }
 
@@ -387,6 +401,15 @@ impl Prune {
             map.remove(&key);
             self.below(&key, |walk| walk.unknown.push(walk.path.clone()));
         }
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(map) => map.values().any(has_null),
+        _ => false,
     }
 }
 

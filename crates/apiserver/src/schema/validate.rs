@@ -3,15 +3,21 @@
 
 use serde_json::Value;
 
+use super::place::Place;
 use super::{Additional, ListKind, Schema, Type};
 use crate::status::FieldError;
 
 /// Checks a whole custom resource; `metadata` is checked elsewhere.
 pub(crate) fn validate(schema: &Schema, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    check(schema, object, "", &mut errors);
-    embedded(schema, object, "", &mut errors);
-    list_kinds(schema, object, "", &mut errors);
+    let root = &Place::Root;
+    check(schema, object, root, &mut errors);
+    if schema.has_embedded {
+        embedded(schema, object, root, &mut errors);
+    }
+    if schema.has_list_kinds {
+        list_kinds(schema, object, root, &mut errors);
+    }
     errors
 }
 
@@ -91,16 +97,8 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     Some(found)
 }
 
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
-}
-
 /// A failure whose text repeats the path, as go-openapi's do.
-fn fail(errors: &mut Vec<FieldError>, path: &str, value: &Value, rest: &str) {
+fn fail(errors: &mut Vec<FieldError>, path: &Place<'_>, value: &Value, rest: &str) {
     errors.push(FieldError::invalid(
         path,
         value,
@@ -120,7 +118,7 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn check(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     if !check_type(schema, value, path, errors) {
         return;
     }
@@ -141,7 +139,7 @@ fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError
         Value::Array(items) => {
             if let Some(item_schema) = &schema.items {
                 for (i, item) in items.iter().enumerate() {
-                    check(item_schema, item, &format!("{path}[{i}]"), errors);
+                    check(item_schema, item, &Place::Item(path, i), errors);
                 }
             }
             let n = items.len() as u64;
@@ -184,9 +182,11 @@ fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError
             }
             for (key, member) in map {
                 match (schema.properties.get(key), &schema.additional) {
-                    (Some(property), _) => check(property, member, &join(path, key), errors),
+                    (Some(property), _) => {
+                        check(property, member, &Place::Member(path, key), errors);
+                    }
                     (None, Additional::Schema(rest)) => {
-                        check(rest, member, &join(path, key), errors);
+                        check(rest, member, &Place::Member(path, key), errors);
                     }
                     (None, Additional::Allowed(false)) => errors.push(FieldError::invalid_str(
                         path,
@@ -198,7 +198,7 @@ fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError
             }
             for key in &schema.required {
                 if !map.contains_key(key) {
-                    errors.push(FieldError::required(join(path, key), ""));
+                    errors.push(FieldError::required(&Place::Member(path, key), ""));
                 }
             }
         }
@@ -208,7 +208,12 @@ fn check(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError
 }
 
 /// Whether checking can go on below this value.
-fn check_type(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) -> bool {
+fn check_type(
+    schema: &Schema,
+    value: &Value,
+    path: &Place<'_>,
+    errors: &mut Vec<FieldError>,
+) -> bool {
     let (wanted, matches) = if schema.int_or_string {
         (
             "integer,string",
@@ -251,7 +256,7 @@ fn check_string(
     schema: &Schema,
     text: &str,
     value: &Value,
-    path: &str,
+    path: &Place<'_>,
     errors: &mut Vec<FieldError>,
 ) {
     let length = text.chars().count() as u64;
@@ -318,7 +323,7 @@ fn bound(limit: f64) -> String {
     }
 }
 
-fn check_number(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn check_number(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     let Some(number) = value.as_f64() else {
         return;
     };
@@ -360,7 +365,7 @@ fn check_number(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
 }
 
 /// An integer is divided by the factor without its fraction, as in Go.
-fn check_multiple(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn check_multiple(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     let Some(factor) = schema.multiple_of.filter(|f| *f > 0.0) else {
         return;
     };
@@ -380,13 +385,12 @@ fn check_multiple(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<F
     }
 }
 
-fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn combinations(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     let try_one = |schema: &Schema| {
         let mut found = Vec::new();
         check(schema, value, path, &mut found);
         found
     };
-    let shown = if path.is_empty() { "" } else { path };
     if !schema.any_of.is_empty() {
         let results: Vec<_> = schema.any_of.iter().map(try_one).collect();
         if !results.iter().any(Vec::is_empty) {
@@ -395,7 +399,7 @@ fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
                 "",
                 format!(
                     "{} must validate at least one schema (anyOf)",
-                    crate::quote::quote(shown)
+                    crate::quote::quote(&path.text())
                 ),
             ));
             errors.extend(results.into_iter().next().unwrap_or_default());
@@ -415,7 +419,7 @@ fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
                 "",
                 format!(
                     "{} must validate one and only one schema (oneOf). {found}",
-                    crate::quote::quote(shown)
+                    crate::quote::quote(&path.text())
                 ),
             ));
             if valid == 0 {
@@ -436,7 +440,7 @@ fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
                 "",
                 format!(
                     "{} must validate all the schemas (allOf){none}",
-                    crate::quote::quote(shown)
+                    crate::quote::quote(&path.text())
                 ),
             ));
             errors.extend(results.into_iter().flatten());
@@ -450,19 +454,19 @@ fn combinations(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Fie
             "",
             format!(
                 "{} must not validate the schema (not)",
-                crate::quote::quote(shown)
+                crate::quote::quote(&path.text())
             ),
         ));
     }
 }
 
 /// Resources inside of others have an apiVersion and a kind.
-fn embedded(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn embedded(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     match value {
         Value::Object(map) => {
             if schema.embedded_resource {
                 for key in ["apiVersion", "kind"] {
-                    let field = join(path, key);
+                    let field = &Place::Member(path, key);
                     match map.get(key) {
                         None => errors.push(FieldError::required(field, "")),
                         Some(Value::String(text)) if text.is_empty() => {
@@ -477,14 +481,14 @@ fn embedded(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldEr
             }
             for (key, member) in map {
                 if let Some(schema) = schema.child(key) {
-                    embedded(schema, member, &join(path, key), errors);
+                    embedded(schema, member, &Place::Member(path, key), errors);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(schema) = &schema.items {
                 for (i, item) in items.iter().enumerate() {
-                    embedded(schema, item, &format!("{path}[{i}]"), errors);
+                    embedded(schema, item, &Place::Item(path, i), errors);
                 }
             }
         }
@@ -493,12 +497,12 @@ fn embedded(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldEr
 }
 
 /// Lists of type `set` and `map` hold each entry once.
-fn list_kinds(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+fn list_kinds(schema: &Schema, value: &Value, path: &Place<'_>, errors: &mut Vec<FieldError>) {
     match value {
         Value::Object(map) => {
             for (key, member) in map {
                 if let Some(schema) = schema.child(key) {
-                    list_kinds(schema, member, &join(path, key), errors);
+                    list_kinds(schema, member, &Place::Member(path, key), errors);
                 }
             }
         }
@@ -508,7 +512,7 @@ fn list_kinds(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Field
                 ListKind::Set => {
                     for (i, item) in items.iter().enumerate() {
                         if items[..i].contains(item) {
-                            errors.push(FieldError::duplicate(format!("{path}[{i}]"), item));
+                            errors.push(FieldError::duplicate(&Place::Item(path, i), item));
                         }
                     }
                 }
@@ -522,14 +526,14 @@ fn list_kinds(schema: &Schema, value: &Value, path: &str, errors: &mut Vec<Field
                     let identities: Vec<Value> = items.iter().map(identity).collect();
                     for (i, this) in identities.iter().enumerate() {
                         if identities[..i].contains(this) {
-                            errors.push(FieldError::duplicate(format!("{path}[{i}]"), this));
+                            errors.push(FieldError::duplicate(&Place::Item(path, i), this));
                         }
                     }
                 }
             }
             if let Some(schema) = &schema.items {
                 for (i, item) in items.iter().enumerate() {
-                    list_kinds(schema, item, &format!("{path}[{i}]"), errors);
+                    list_kinds(schema, item, &Place::Item(path, i), errors);
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! Sets of fields, as `managedFields` records them (`FieldsV1`).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::Ty;
@@ -12,7 +10,9 @@ use super::Ty;
 pub(crate) struct Set {
     /// This path itself is in the set.
     member: bool,
-    below: BTreeMap<String, Set>,
+    /// Sorted by step. Most sets are made in that order and hold few steps, so
+    /// that a list takes less time and memory than a tree.
+    below: Vec<(String, Set)>,
 }
 
 impl Set {
@@ -20,8 +20,11 @@ impl Set {
     pub(crate) fn of(paths: &[&[&str]]) -> Self {
         let mut set = Self::default();
         for path in paths {
-            let steps: Vec<String> = path.iter().map(|name| format!("f:{name}")).collect();
-            set.insert(&steps);
+            let mut at = &mut set;
+            for name in *path {
+                at = at.below_mut(field_step(name));
+            }
+            at.mark();
         }
         set
     }
@@ -30,23 +33,27 @@ impl Set {
         !self.member && self.below.is_empty()
     }
 
-    /// Adds a path; the empty one, the whole object, is never a member.
-    pub(crate) fn insert(&mut self, path: &[String]) {
-        if path.is_empty() {
-            return;
-        }
-        let mut at = self;
-        for step in path {
-            // Most paths share their beginning with one that is there already.
-            if !at.below.contains_key(step) {
-                at.below.insert(step.clone(), Self::default());
-            }
-            at = at
+    /// Where a step is, or where it would be.
+    fn find(&self, step: &str) -> Result<usize, usize> {
+        match self.below.last() {
+            None => Err(0),
+            Some((last, _)) if last.as_str() < step => Err(self.below.len()),
+            _ => self
                 .below
-                .get_mut(step)
-                .expect("inserted just above when it was missing");
+                .binary_search_by(|(mine, _)| mine.as_str().cmp(step)),
         }
-        at.member = true;
+    }
+
+    /// The node of one step, made if there is none.
+    fn below_mut(&mut self, step: String) -> &mut Self {
+        let at = match self.find(&step) {
+            Ok(at) => at,
+            Err(at) => {
+                self.below.insert(at, (step, Self::default()));
+                at
+            }
+        };
+        &mut self.below[at].1
     }
 
     /// Adds the place that this node is at.
@@ -60,21 +67,28 @@ impl Set {
     }
 
     /// Adds a set below a step.
-    pub(crate) fn put(&mut self, step: &str, below: Self) {
+    pub(crate) fn put(&mut self, step: String, below: Self) {
         if below.is_empty() {
             return;
         }
-        match self.below.get_mut(step) {
-            Some(mine) => mine.union(&below),
-            None => {
-                self.below.insert(step.to_owned(), below);
-            }
+        match self.find(&step) {
+            Ok(at) => self.below[at].1.union(below),
+            Err(at) => self.below.insert(at, (step, below)),
         }
     }
 
     /// The node of one step, if there is any.
     pub(crate) fn at(&self, step: &str) -> Option<&Self> {
-        self.below.get(step)
+        let at = self.find(step).ok()?;
+        Some(&self.below[at].1)
+    }
+
+    /// The node of a named field, if there is any.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        // Most sets that are asked for fields are empty or name one or two.
+        let is_it = |step: &str| step.strip_prefix("f:") == Some(name);
+        let (_, node) = self.below.iter().find(|(step, _)| is_it(step))?;
+        Some(node)
     }
 
     pub(crate) fn is_member(&self) -> bool {
@@ -85,59 +99,52 @@ impl Set {
         !self.below.is_empty()
     }
 
-    pub(crate) fn union(&mut self, other: &Self) {
+    pub(crate) fn union(&mut self, other: Self) {
         self.member |= other.member;
-        for (step, below) in &other.below {
-            match self.below.get_mut(step) {
-                Some(mine) => mine.union(below),
-                None => {
-                    self.below.insert(step.clone(), below.clone());
-                }
-            }
+        if self.below.is_empty() {
+            self.below = other.below;
+            return;
+        }
+        for (step, below) in other.below {
+            self.put(step, below);
         }
     }
 
     /// Removes the paths that are in `other`.
     pub(crate) fn subtract(&mut self, other: &Self) {
         self.member &= !other.member;
-        for (step, below) in &other.below {
-            if let Some(mine) = self.below.get_mut(step) {
-                mine.subtract(below);
-                if mine.is_empty() {
-                    self.below.remove(step);
-                }
+        self.below.retain_mut(|(step, mine)| {
+            if let Some(theirs) = other.at(step) {
+                mine.subtract(theirs);
             }
-        }
+            !mine.is_empty()
+        });
     }
 
     /// Removes the paths that are in `other`, and all that is below them.
     pub(crate) fn subtract_all_below(&mut self, other: &Self) {
-        for (step, below) in &other.below {
-            if below.member {
-                self.below.remove(step);
-            } else if let Some(mine) = self.below.get_mut(step) {
-                mine.subtract_all_below(below);
-                if mine.is_empty() {
-                    self.below.remove(step);
-                }
-            }
+        if other.below.is_empty() {
+            return;
         }
+        self.below.retain_mut(|(step, mine)| {
+            match other.at(step) {
+                Some(theirs) if theirs.member => return false,
+                Some(theirs) => mine.subtract_all_below(theirs),
+                None => {}
+            }
+            !mine.is_empty()
+        });
     }
 
     pub(crate) fn intersection(&self, other: &Self) -> Self {
-        let mut common = Self {
+        let common = self.below.iter().filter_map(|(step, mine)| {
+            let both = mine.intersection(other.at(step)?);
+            (!both.is_empty()).then(|| (step.clone(), both))
+        });
+        Self {
             member: self.member && other.member,
-            below: BTreeMap::new(),
-        };
-        for (step, mine) in &self.below {
-            if let Some(theirs) = other.below.get(step) {
-                let both = mine.intersection(theirs);
-                if !both.is_empty() {
-                    common.below.insert(step.clone(), both);
-                }
-            }
+            below: common.collect(),
         }
-        common
     }
 
     /// Makes every field that the type names, and that has members below it,
@@ -218,7 +225,10 @@ impl Set {
         let Value::Object(map) = value else {
             return None;
         };
-        let mut below = BTreeMap::new();
+        let mut set = Self {
+            member: map.is_empty() || map.contains_key("."),
+            below: Vec::with_capacity(map.len()),
+        };
         for (step, node) in map.iter().filter(|(step, _)| *step != ".") {
             let shaped = match step.split_once(':')? {
                 ("f", _) => true,
@@ -230,13 +240,15 @@ impl Set {
             if !shaped {
                 return None;
             }
-            below.insert(step.clone(), Self::parse(node)?);
+            set.put(step.clone(), Self::parse(node)?);
         }
-        Some(Self {
-            member: map.is_empty() || map.contains_key("."),
-            below,
-        })
+        Some(set)
     }
+}
+
+/// The path element of a named field.
+pub(crate) fn field_step(name: &str) -> String {
+    ["f:", name].concat()
 }
 
 /// A path element as errors show it.
@@ -291,7 +303,7 @@ mod tests {
         assert_eq!(a.intersection(&b).into_json(), json!({"f:b": {"f:c": {}}}));
         a.subtract(&b);
         assert_eq!(a.clone().into_json(), json!({"f:a": {}}));
-        a.union(&b);
+        a.union(b.clone());
         assert_eq!(
             a.clone().into_json(),
             json!({"f:a": {}, "f:b": {"f:c": {}, "f:d": {}}})

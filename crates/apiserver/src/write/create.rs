@@ -24,26 +24,18 @@ pub(crate) async fn create(call: &Call, target: &Target, body: Bytes) -> Result<
     check_options(call, "CreateOptions", Vec::new())?;
     let dry_run = call.query.dry_run()?;
     let object = decode(call, target, &body)?;
-    let created = create_object(
-        call,
-        target,
-        object,
-        dry_run,
-        true,
-        &managed::Write::update(call, target),
-    )
-    .await?;
+    let created = create_object(call, target, object, dry_run, true).await?;
     crate::read::reply_object(call, &target.resource, 201, created)
 }
 
-/// Creates an object that was decoded; also used when PUT or apply creates.
+/// Creates an object that was decoded; also used when PUT or apply creates. What
+/// apply has made is not `fresh`: its metadata and records are as they shall be.
 pub(super) async fn create_object(
     call: &Call,
     target: &Target,
     mut object: Value,
     dry_run: bool,
     fresh: bool,
-    managed: &managed::Write,
 ) -> Result<Bytes, Failure> {
     let resource = &target.resource;
     if fresh {
@@ -63,7 +55,7 @@ pub(super) async fn create_object(
             meta::set(&mut object, key, None);
         }
         // An object that apply creates has its fields recorded already.
-        managed::on_create(managed, &mut object);
+        managed::on_create(&managed::Write::update(call, target), &mut object);
     }
     if resource.namespaced {
         check_namespace(call, target, meta::name(&object))?;

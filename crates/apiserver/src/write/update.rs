@@ -258,15 +258,7 @@ async fn create_by_update(
         Source::Object(object) if main && resource.behaviour.creates_on_update() => {
             let mut object = object.clone();
             meta::set(&mut object, "resourceVersion", None);
-            let json = create_object(
-                call,
-                target,
-                object,
-                dry_run,
-                true,
-                &managed::Write::update(call, target),
-            )
-            .await?;
+            let json = create_object(call, target, object, dry_run, true).await?;
             Ok((201, json))
         }
         Source::Patch(patch) if main && patch.is_apply() => {
@@ -284,15 +276,7 @@ async fn create_by_update(
             }
             check_namespace_of(target, &mut object)?;
             check_name(name, &object)?;
-            let json = create_object(
-                call,
-                target,
-                object,
-                dry_run,
-                false,
-                &managed::Write::update(call, target),
-            )
-            .await?;
+            let json = create_object(call, target, object, dry_run, false).await?;
             Ok((201, json))
         }
         _ => Err(target.not_found(name)),
