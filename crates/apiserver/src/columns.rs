@@ -122,6 +122,7 @@ pub(crate) fn name() -> Column {
 pub(crate) fn builtin(kind: Kind) -> Vec<Column> {
     let age = column("Age", "string", 0);
     let mut columns = match kind {
+        Kind::Kept(_) => Vec::new(),
         Kind::Custom => {
             return vec![Column {
                 kind: "date".to_owned(),

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::{admissionregistration, batch, coordination, core, events};
+use k8s_openapi::api::{
+    admissionregistration, apps, batch, coordination, core, events, policy, scheduling, storage,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::builtin::Kind;
 use crate::core_types::{self, Field, GoType, StructId};
+use crate::kept::Kept;
 use crate::schema::ListKind;
 
 /// The name of a struct in a document, from its name in the table.
@@ -57,9 +60,27 @@ pub(crate) fn described(kind: Kind, refs: &str) -> Map<String, Value> {
         Kind::ValidatingWebhooks => {
             generator.subschema_for::<admissionregistration::v1::ValidatingWebhookConfiguration>()
         }
+        Kind::Kept(kind) => kept(kind, &mut generator),
         Kind::Custom => schemars::Schema::default(),
     };
     generator.take_definitions(true)
+}
+
+fn kept(kind: Kept, generator: &mut SchemaGenerator) -> schemars::Schema {
+    match kind {
+        Kept::PersistentVolume => generator.subschema_for::<core::v1::PersistentVolume>(),
+        Kept::PersistentVolumeClaim => generator.subschema_for::<core::v1::PersistentVolumeClaim>(),
+        Kept::Service => generator.subschema_for::<core::v1::Service>(),
+        Kept::Endpoints => generator.subschema_for::<core::v1::Endpoints>(),
+        Kept::DaemonSet => generator.subschema_for::<apps::v1::DaemonSet>(),
+        Kept::Deployment => generator.subschema_for::<apps::v1::Deployment>(),
+        Kept::CronJob => generator.subschema_for::<batch::v1::CronJob>(),
+        Kept::PodDisruptionBudget => generator.subschema_for::<policy::v1::PodDisruptionBudget>(),
+        Kept::PriorityClass => generator.subschema_for::<scheduling::v1::PriorityClass>(),
+        Kept::StorageClass => generator.subschema_for::<storage::v1::StorageClass>(),
+        Kept::CsiDriver => generator.subschema_for::<storage::v1::CSIDriver>(),
+        Kept::VolumeAttachment => generator.subschema_for::<storage::v1::VolumeAttachment>(),
+    }
 }
 
 /// The schemas of a kind and of all types below it.

@@ -56,13 +56,14 @@ pub(crate) fn default(kind: Kind, object: &mut Value) {
         Kind::Job => job(object),
         Kind::Namespace => namespace(object),
         Kind::Node => node(object),
+        Kind::Kept(kind) => crate::kept::default(kind, object),
         Kind::MutatingWebhooks => crate::webhook::rules::default(object, true),
         Kind::ValidatingWebhooks => crate::webhook::rules::default(object, false),
         _ => {}
     }
 }
 
-fn fill(object: &mut Value, key: &str, value: Value) {
+pub(crate) fn fill(object: &mut Value, key: &str, value: Value) {
     if let Value::Object(map) = object
         && !map.contains_key(key)
     {
@@ -87,7 +88,7 @@ fn secret(object: &mut Value) {
 
 /// The defaults of `pkg/apis/core/v1/defaults.go` for a pod's spec. Some are
 /// only for pods themselves, not for templates of them.
-fn pod_spec(spec: Option<&mut Value>, is_pod: bool) {
+pub(crate) fn pod_spec(spec: Option<&mut Value>, is_pod: bool) {
     let Some(spec) = spec.filter(|s| s.is_object()) else {
         return;
     };
@@ -128,7 +129,7 @@ fn pod_spec(spec: Option<&mut Value>, is_pod: bool) {
     }
 }
 
-fn items<'v>(object: &'v mut Value, list: &str) -> impl Iterator<Item = &'v mut Value> {
+pub(crate) fn items<'v>(object: &'v mut Value, list: &str) -> impl Iterator<Item = &'v mut Value> {
     object
         .get_mut(list)
         .and_then(Value::as_array_mut)
@@ -431,6 +432,7 @@ pub(crate) fn prepare_create(kind: Kind, object: &mut Value) {
                 }
             }
         }
+        Kind::Kept(kind) => crate::kept::prepare_create(kind, object),
         _ => {}
     }
 }

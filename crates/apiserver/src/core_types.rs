@@ -167,6 +167,7 @@ pub(crate) fn of_kind(kind: Kind) -> Option<StructId> {
         Kind::Job => "batch.Job",
         Kind::MutatingWebhooks => "admissionregistration.MutatingWebhookConfiguration",
         Kind::ValidatingWebhooks => "admissionregistration.ValidatingWebhookConfiguration",
+        Kind::Kept(kind) => kind.type_name(),
         Kind::Definition | Kind::Custom => return None,
     };
     table().id(name)

@@ -44,6 +44,7 @@ mod fault;
 mod go_decode;
 mod json;
 mod json_patch;
+mod kept;
 mod load;
 mod managed;
 mod meta;

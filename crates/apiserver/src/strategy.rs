@@ -87,7 +87,7 @@ pub(crate) fn prepare_update(resource: &Resource, sub: &str, new: &mut Value, ol
             keep(new, old, "spec");
             keep(new, old, "status");
         }
-        (Kind::Node | Kind::Job, "status") => keep(new, old, "spec"),
+        (Kind::Node | Kind::Job | Kind::Kept(_), "status") => keep(new, old, "spec"),
         (Kind::Pod, "status") => {
             keep(new, old, "spec");
             meta::set(
@@ -99,9 +99,11 @@ pub(crate) fn prepare_update(resource: &Resource, sub: &str, new: &mut Value, ol
         // A binding sets what nothing else can change, and counts as no generation.
         (Kind::Pod, "binding") => return,
         (Kind::Node | Kind::Pod, _) => keep(new, old, "status"),
-        (Kind::Job, _) => {
-            keep(new, old, "status");
-            if new.get("spec") != old.get("spec") {
+        (Kind::Job | Kind::Kept(_), _) => {
+            if resource.has_status {
+                keep(new, old, "status");
+            }
+            if resource.behaviour.counts_generations() && new.get("spec") != old.get("spec") {
                 let next = meta::generation(old) + 1;
                 meta::set(new, "generation", Some(Value::from(next)));
             }
@@ -217,6 +219,7 @@ pub(crate) fn validate_update(
             | Kind::Namespace
             | Kind::Job
             | Kind::Pod
+            | Kind::Kept(_)
     );
     if whole && sub.is_empty() {
         errors.extend(meta::validate(new, resource.namespaced, kind.name_rule()));

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use crate::builtin::Kind;
+use crate::kept::Kept;
 use crate::meta;
 use crate::request::{Call, Target};
 use crate::resource::Resource;
@@ -82,7 +83,10 @@ impl Write {
                 &["metadata", "deletionTimestamp"],
                 &["metadata", "ownerReferences"],
             ]),
-            (Kind::Definition, "status") => Set::of(&[&["metadata"], &["spec"]]),
+            (Kind::Kept(kind), "") if kind.has_status() => Set::of(&[&["status"]]),
+            (Kind::Kept(Kept::VolumeAttachment) | Kind::Definition, "status") => {
+                Set::of(&[&["metadata"], &["spec"]])
+            }
             (_, "status") => Set::of(&[&["spec"]]),
             _ => Set::default(),
         }

@@ -41,6 +41,7 @@ mod differences;
 mod discovery;
 mod forms;
 mod hostile;
+mod kept;
 mod list;
 mod patch;
 mod rules;

@@ -1,90 +1,24 @@
-//! The core kinds that the server knows without a definition, as one table.
-//!
-//! What they default and refuse is in [`crate::core_rules`].
+//! The table of the core kinds.
 
-use crate::meta::NameRule;
-use crate::resource::{Column, Registry, Resource, TableKey};
+use super::Kind;
+use crate::kept::Kept;
 
-/// Which rules apply to the objects of a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Custom,
-    Definition,
-    Namespace,
-    Node,
-    Pod,
-    Event,
-    EventV1,
-    ConfigMap,
-    Secret,
-    Lease,
-    ServiceAccount,
-    Job,
-    MutatingWebhooks,
-    ValidatingWebhooks,
+/// One kind.
+pub(super) struct Row {
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    pub(super) plural: &'static str,
+    pub(super) singular: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) short: &'static [&'static str],
+    pub(super) categories: &'static [&'static str],
+    pub(super) namespaced: bool,
+    pub(super) behaviour: Kind,
+    pub(super) status: bool,
+    pub(super) selectable: &'static [&'static str],
 }
 
-impl Kind {
-    /// PUT or apply of an object that does not exist creates it.
-    pub(crate) fn creates_on_update(self) -> bool {
-        matches!(self, Self::Event | Self::EventV1 | Self::Lease)
-    }
-
-    /// PUT without a resourceVersion overwrites whatever is there.
-    pub(crate) fn allows_unconditional_update(self) -> bool {
-        !matches!(
-            self,
-            Self::Custom
-                | Self::Definition
-                | Self::Lease
-                | Self::MutatingWebhooks
-                | Self::ValidatingWebhooks
-        )
-    }
-
-    /// Has `metadata.generation`.
-    pub(crate) fn counts_generations(self) -> bool {
-        matches!(
-            self,
-            Self::Custom
-                | Self::Definition
-                | Self::Job
-                | Self::Pod
-                | Self::MutatingWebhooks
-                | Self::ValidatingWebhooks
-        )
-    }
-
-    /// The rule for names of the kind.
-    pub(crate) fn name_rule(self) -> NameRule {
-        match self {
-            Self::Namespace => NameRule::Label,
-            Self::Event | Self::EventV1 => NameRule::Segment,
-            _ => NameRule::Subdomain,
-        }
-    }
-
-    /// DELETE answers with the object instead of a `Status`.
-    pub(crate) fn returns_deleted_object(self) -> bool {
-        matches!(self, Self::Pod | Self::ServiceAccount)
-    }
-}
-
-struct Row {
-    group: &'static str,
-    version: &'static str,
-    plural: &'static str,
-    singular: &'static str,
-    kind: &'static str,
-    short: &'static [&'static str],
-    categories: &'static [&'static str],
-    namespaced: bool,
-    behaviour: Kind,
-    status: bool,
-    selectable: &'static [&'static str],
-}
-
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     row(
         "",
         "v1",
@@ -290,6 +224,115 @@ const ROWS: &[Row] = &[
     },
 ];
 
+/// Kinds that are stored and watched, and nothing more.
+pub(super) const KEPT: &[Row] = &[
+    kept(
+        "",
+        ["persistentvolumes", "persistentvolume", "PersistentVolume"],
+        &["pv"],
+        false,
+        Kept::PersistentVolume,
+    ),
+    kept(
+        "",
+        [
+            "persistentvolumeclaims",
+            "persistentvolumeclaim",
+            "PersistentVolumeClaim",
+        ],
+        &["pvc"],
+        true,
+        Kept::PersistentVolumeClaim,
+    ),
+    Row {
+        categories: &["all"],
+        selectable: &["spec.clusterIP", "spec.type"],
+        ..kept(
+            "",
+            ["services", "service", "Service"],
+            &["svc"],
+            true,
+            Kept::Service,
+        )
+    },
+    kept(
+        "",
+        ["endpoints", "endpoints", "Endpoints"],
+        &["ep"],
+        true,
+        Kept::Endpoints,
+    ),
+    Row {
+        categories: &["all"],
+        ..kept(
+            "apps",
+            ["daemonsets", "daemonset", "DaemonSet"],
+            &["ds"],
+            true,
+            Kept::DaemonSet,
+        )
+    },
+    Row {
+        categories: &["all"],
+        ..kept(
+            "apps",
+            ["deployments", "deployment", "Deployment"],
+            &["deploy"],
+            true,
+            Kept::Deployment,
+        )
+    },
+    Row {
+        categories: &["all"],
+        ..kept(
+            "batch",
+            ["cronjobs", "cronjob", "CronJob"],
+            &["cj"],
+            true,
+            Kept::CronJob,
+        )
+    },
+    kept(
+        "policy",
+        [
+            "poddisruptionbudgets",
+            "poddisruptionbudget",
+            "PodDisruptionBudget",
+        ],
+        &["pdb"],
+        true,
+        Kept::PodDisruptionBudget,
+    ),
+    kept(
+        "scheduling.k8s.io",
+        ["priorityclasses", "priorityclass", "PriorityClass"],
+        &["pc"],
+        false,
+        Kept::PriorityClass,
+    ),
+    kept(
+        "storage.k8s.io",
+        ["storageclasses", "storageclass", "StorageClass"],
+        &["sc"],
+        false,
+        Kept::StorageClass,
+    ),
+    kept(
+        "storage.k8s.io",
+        ["csidrivers", "csidriver", "CSIDriver"],
+        &[],
+        false,
+        Kept::CsiDriver,
+    ),
+    kept(
+        "storage.k8s.io",
+        ["volumeattachments", "volumeattachment", "VolumeAttachment"],
+        &[],
+        false,
+        Kept::VolumeAttachment,
+    ),
+];
+
 #[expect(
     clippy::too_many_arguments,
     reason = "one argument for each column of the table above"
@@ -321,53 +364,23 @@ const fn row(
     }
 }
 
-/// A registry with all built-in kinds in it.
-pub(crate) fn registry() -> Registry {
-    let mut registry = Registry::default();
-    for row in ROWS {
-        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        // Events of both groups are the same stored objects.
-        let table_group = if row.behaviour == Kind::EventV1 {
-            ""
-        } else {
-            row.group
-        };
-        registry.add(Resource {
-            group: row.group.to_owned(),
-            version: row.version.to_owned(),
-            plural: row.plural.to_owned(),
-            singular: row.singular.to_owned(),
-            kind: row.kind.to_owned(),
-            list_kind: format!("{}List", row.kind),
-            short_names: own(row.short),
-            categories: own(row.categories),
-            namespaced: row.namespaced,
-            behaviour: row.behaviour,
-            has_status: row.status,
-            scale: None,
-            schema: None,
-            columns: Vec::<Column>::new(),
-            selectable: own(row.selectable),
-            storage_version: row.version.to_owned(),
-            table: TableKey {
-                group: table_group.to_owned(),
-                plural: row.plural.to_owned(),
-            },
-            epoch: 0,
-            deprecation: None,
-            foreign_conversion: false,
-        });
-    }
-    registry
-}
-
-/// Whether a group of the server's own has a kind.
-pub(crate) fn is_kind(group: &str, kind: &str) -> bool {
-    ROWS.iter()
-        .any(|row| row.group == group && row.kind == kind)
-}
-
-/// Whether a group is served by the server itself, not by definitions.
-pub(crate) fn is_group(group: &str) -> bool {
-    ROWS.iter().any(|row| row.group == group)
+const fn kept(
+    group: &'static str,
+    [plural, singular, kind]: [&'static str; 3],
+    short: &'static [&'static str],
+    namespaced: bool,
+    behaviour: Kept,
+) -> Row {
+    row(
+        group,
+        "v1",
+        plural,
+        singular,
+        kind,
+        short,
+        namespaced,
+        Kind::Kept(behaviour),
+        behaviour.has_status(),
+        &[],
+    )
 }
