@@ -142,7 +142,10 @@ pub(crate) fn default(kind: Kept, object: &mut Value) {
             ];
             fill_all(object.get_mut("spec"), &defaults);
             // The job gets its own defaults when it is made.
-            pod_spec(object.pointer_mut("/spec/jobTemplate/spec/template/spec"), false);
+            pod_spec(
+                object.pointer_mut("/spec/jobTemplate/spec/template/spec"),
+                false,
+            );
         }
         Kept::PriorityClass => fill(object, "preemptionPolicy", json!("PreemptLowerPriority")),
         Kept::StorageClass => {

@@ -26,6 +26,19 @@ impl SelfSigned {
     /// # Errors
     /// [`KeyError`] without randomness.
     pub fn new() -> Result<Self, KeyError> {
+        Self::make(false)
+    }
+
+    /// The same with a certificate that says of itself that it is an
+    /// authority's, as `openssl req -x509` and many programs in Go make them.
+    ///
+    /// # Errors
+    /// [`KeyError`] without randomness.
+    pub fn authority() -> Result<Self, KeyError> {
+        Self::make(true)
+    }
+
+    fn make(authority: bool) -> Result<Self, KeyError> {
         let rng = SystemRandom::new();
         let fail = |_| KeyError;
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
@@ -33,7 +46,7 @@ impl SelfSigned {
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &rng).map_err(|_| KeyError)?;
         let mut serial = [0; 15];
         ring::rand::SecureRandom::fill(&rng, &mut serial).map_err(fail)?;
-        let body = to_be_signed(pair.public_key().as_ref(), &serial);
+        let body = to_be_signed(pair.public_key().as_ref(), &serial, authority);
         let signature = pair.sign(&rng, &body).map_err(fail)?;
         Ok(Self {
             certificate: sequence(&[
@@ -84,10 +97,11 @@ const EC_PUBLIC_KEY: &[u8] = &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 const PRIME256V1: &[u8] = &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 const COMMON_NAME: &[u8] = &[6, 3, 0x55, 4, 3];
 const SUBJECT_ALT_NAME: &[u8] = &[6, 3, 0x55, 0x1d, 17];
+const BASIC_CONSTRAINTS: &[u8] = &[6, 3, 0x55, 0x1d, 19];
 const EXTENDED_KEY_USAGE: &[u8] = &[6, 3, 0x55, 0x1d, 37];
 const SERVER_AUTH: &[u8] = &[6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1];
 
-fn to_be_signed(public_key: &[u8], serial: &[u8]) -> Vec<u8> {
+fn to_be_signed(public_key: &[u8], serial: &[u8], authority: bool) -> Vec<u8> {
     // The leading 1 keeps the number positive and of one length.
     let serial = tagged(2, &[&[1], serial]);
     let name = sequence(&[&tagged(
@@ -109,7 +123,18 @@ fn to_be_signed(public_key: &[u8], serial: &[u8]) -> Vec<u8> {
         &tagged(0x87, &[&[127, 0, 0, 1]]),
         &tagged(0x87, &[&six]),
     ]);
+    let basic = if authority {
+        let is_one = sequence(&[&tagged(1, &[&[0xff]])]);
+        sequence(&[
+            BASIC_CONSTRAINTS,
+            &tagged(1, &[&[0xff]]),
+            &tagged(4, &[&is_one]),
+        ])
+    } else {
+        Vec::new()
+    };
     let extensions = sequence(&[
+        &basic,
         &sequence(&[SUBJECT_ALT_NAME, &tagged(4, &[&names])]),
         &sequence(&[EXTENDED_KEY_USAGE, &tagged(4, &[&sequence(&[SERVER_AUTH])])]),
     ]);

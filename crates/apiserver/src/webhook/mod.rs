@@ -4,16 +4,17 @@
 //!
 //! [`Webhooks`] is one more hook behind those in process ([`crate::admission`]).
 //! `config` reads configurations and decides who is called, `review` writes and
-//! reads the messages, `call` sends them, `rules` is about the two kinds.
+//! reads the messages, `call` sends them to those that `trust` lets through, `rules` is about the two kinds.
 
 mod call;
 mod config;
 mod review;
 pub(crate) mod rules;
+mod trust;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::admission::{Admission, AdmissionRequest, Denial, Operation, Verdict};
 use crate::request::Target;
@@ -114,12 +115,13 @@ impl Webhooks {
         let Some(patch) = answer.patch else {
             return Ok(false);
         };
-        let patch: json_patch::Patch = serde_json::from_slice(&patch).map_err(|e| {
+        let patch: Vec<Map<String, Value>> = serde_json::from_slice(&patch).map_err(|e| {
             Trouble::Call(format!(
                 "received undecodable patch in webhook response: {e}"
             ))
         })?;
-        if patch.0.is_empty() {
+        let patch: Vec<Value> = patch.into_iter().map(Value::Object).collect();
+        if patch.is_empty() {
             return Ok(false);
         }
         let Some(before) = &request.object else {
@@ -129,7 +131,13 @@ impl Webhooks {
             )));
         };
         let mut object = invocation.convert(before);
-        json_patch::patch(&mut object, &patch).map_err(|e| Trouble::Broken(e.to_string()))?;
+        // As the real server's library does it: a `replace` of a member that is
+        // not there adds it, which Longhorn's mutating webhook relies on.
+        if !crate::json_patch::apply(&mut object, &patch, &mut BTreeSet::new()) {
+            return Err(Trouble::Broken(
+                "the patch in the webhook response does not apply".to_owned(),
+            ));
+        }
         invocation.convert_back(&mut object);
         self.shape(request, &mut object).map_err(Trouble::Broken)?;
         let changed = request.object.as_ref() != Some(&object);
