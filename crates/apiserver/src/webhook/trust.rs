@@ -1,4 +1,5 @@
-//! Which certificates a webhook may show: those that Go's client takes.
+//! Which certificates a webhook may show: those that Go's client takes, but for
+//! an authority's that another authority has signed.
 
 use std::sync::Arc;
 

@@ -15,6 +15,7 @@ conformance!(
     the_old_openapi_document_is_empty_as_protobuf,
     newer_fields_have_no_description,
     some_kinds_are_not_served,
+    kept_kinds_are_only_kept,
     access_reviews_are_not_in_discovery,
     affinity_is_not_checked,
     the_status_of_jobs_is_not_checked,
@@ -224,15 +225,35 @@ async fn newer_fields_have_no_description(arm: Arm) {
 
 async fn some_kinds_are_not_served(arm: Arm) {
     for path in [
-        "/api/v1/services",
         "/api/v1/resourcequotas",
         "/api/v1/limitranges",
-        "/api/v1/persistentvolumes",
-        "/apis/apps/v1/deployments",
+        "/apis/apps/v1/replicasets",
         "/apis/rbac.authorization.k8s.io/v1/roles",
     ] {
         assert_eq!(arm.get(path).await.code, arm.either(404, 200), "{path}");
     }
+}
+
+async fn kept_kinds_are_only_kept(arm: Arm) {
+    let ns = arm.namespace().await;
+    let service = json!({"metadata": {"name": "s"}, "spec": {"ports": [{"port": 1}]}});
+    let made = arm
+        .post(&format!("/api/v1/namespaces/{ns}/services"), &service)
+        .await
+        .ok();
+    assert_eq!(
+        made.body["spec"]["clusterIP"].is_null(),
+        arm.is_embedded(),
+        "{made:?}"
+    );
+    let empty = json!({"metadata": {"name": "d"}, "spec": {"template": {}}});
+    let made = arm
+        .post(
+            &format!("/apis/apps/v1/namespaces/{ns}/deployments"),
+            &empty,
+        )
+        .await;
+    assert_eq!(made.code, arm.either(201, 422), "{made:?}");
 }
 
 async fn access_reviews_are_not_in_discovery(arm: Arm) {

@@ -90,6 +90,7 @@ async fn a_mutating_webhook_patches_before_validation(arm: Arm) {
                 {"op": "add", "path": "/metadata/labels", "value": {"by": "hook"}}])),
             Some(3) => patched(json!([{"op": "remove", "path": "/spec/nothing"}])),
             Some(4) => patched(json!([])),
+            Some(5) => patched(json!([{"op": "replace", "path": "/metadata/finalizers", "value": ["a.example.io/f"]}])),
             _ => allow(),
         }
     })
@@ -118,7 +119,15 @@ async fn a_mutating_webhook_patches_before_validation(arm: Arm) {
     let broken = arm.post(&path, &make(3)).await;
     assert_eq!((broken.code, broken.reason()), (500, "InternalError"));
     arm.post(&path, &make(4)).await.ok();
+    // A replacement of what is not there adds it.
+    let made = arm.post(&path, &make(5)).await.ok();
+    assert_eq!(
+        made.body["metadata"]["finalizers"],
+        json!(["a.example.io/f"])
+    );
+    let bare = json!({"metadata": {"finalizers": null}});
     installed.remove(&arm).await;
+    arm.merge(&format!("{path}/w5"), &bare).await;
 }
 
 async fn a_denial_carries_the_webhooks_status(arm: Arm) {

@@ -6,6 +6,7 @@ on_both_arms!(
     failure_policy_decides_when_no_answer_comes,
     answers_that_break_the_rules_count_as_failures,
     an_untrusted_certificate_is_a_failure,
+    an_authority_may_serve_with_its_own_certificate,
     a_slow_webhook_runs_into_its_timeout,
 );
 
@@ -122,6 +123,24 @@ async fn an_untrusted_certificate_is_a_failure(arm: Arm) {
     let message = text(&answer);
     let start = "Internal error occurred: failed calling webhook \"tls.example.io\": failed to call webhook: Post \"https://127.0.0.1:PORT/hook?timeout=10s\": tls: failed to verify certificate: x509: ";
     assert!(message.starts_with(start), "{message}");
+    installed.remove(&arm).await;
+}
+
+async fn an_authority_may_serve_with_its_own_certificate(arm: Arm) {
+    let ns = arm.namespace().await;
+    let hook = Hook::start_as(SelfSigned::authority().unwrap(), |review| {
+        let refusal = json!({"uid": review["request"]["uid"], "allowed": false, "status": {"message": "was asked"}});
+        let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": refusal});
+        (200, body.to_string())
+    })
+    .await;
+    let entry = hook.entry("authority.example.io", &ns);
+    let installed = install(&arm, true, &format!("{ns}-o"), json!([entry])).await;
+    let answer = until_failing(&arm, &ns).await;
+    assert_eq!(
+        text(&answer),
+        "admission webhook \"authority.example.io\" denied the request: was asked"
+    );
     installed.remove(&arm).await;
 }
 

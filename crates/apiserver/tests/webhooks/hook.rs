@@ -42,7 +42,13 @@ impl Hook {
     pub(crate) async fn start_raw(
         reply: impl Fn(&Value) -> (u16, String) + Send + Sync + 'static,
     ) -> Self {
-        let own = SelfSigned::new().unwrap();
+        Self::start_as(SelfSigned::new().unwrap(), reply).await
+    }
+
+    pub(crate) async fn start_as(
+        own: SelfSigned,
+        reply: impl Fn(&Value) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
         let tls = tokio_rustls::TlsAcceptor::from(Arc::new(own.server_config().unwrap()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!(
