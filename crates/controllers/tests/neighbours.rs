@@ -284,8 +284,8 @@ fn add_replica(view: &mut View, name: &str, n: usize) {
     view.replicas.insert(name.to_owned(), Arc::new(replica));
 }
 
-fn replica_plan(view: &View) -> Plan {
-    with_desk(view, &machines(view), ("v1.9.1", None), |desk| {
+fn replica_plan(view: &View, defect: Option<Defect>) -> Plan {
+    with_desk(view, &machines(view), ("v1.9.1", defect), |desk| {
         replica::reconcile("vol-r-1", desk)
     })
 }
@@ -304,9 +304,13 @@ fn a_replica_asks_for_its_copy_waits_and_starts() {
     let asks = |plan: &Plan| written(plan).any(|o| matches!(o, Object::BackingImage(_)));
 
     add_image(&mut view, &["uuid-2"], &[]);
-    let plan = replica_plan(&view);
+    let plan = replica_plan(&view, None);
     assert!(asks(&plan) && starts(&plan) == 0);
     assert_eq!(reason(&plan).as_deref(), Some("Waiting"));
+    assert!(!asks(&replica_plan(
+        &view,
+        Some(Defect::NeverAsksForCopies)
+    )));
 
     for (entries, starts_now) in [
         (vec![], 0),
@@ -315,9 +319,11 @@ fn a_replica_asks_for_its_copy_waits_and_starts() {
         (vec![("uuid-1", CopyState::Ready)], 1),
     ] {
         add_image(&mut view, &["uuid-1"], &entries);
-        let plan = replica_plan(&view);
+        let plan = replica_plan(&view, None);
         assert!(!asks(&plan));
         assert_eq!(starts(&plan), starts_now, "{entries:?}");
+        let without = replica_plan(&view, Some(Defect::StartsWithoutCopy));
+        assert_eq!(starts(&without), 1);
     }
 }
 
@@ -328,7 +334,7 @@ fn a_copy_that_cannot_be_put_on_the_disk_is_an_error_with_a_condition() {
     add_image(&mut view, &[], &[]);
     let image = Arc::make_mut(view.images.get_mut("parrot").unwrap());
     image.spec.disk_selector = vec!["ssd".to_owned()];
-    let plan = replica_plan(&view);
+    let plan = replica_plan(&view, None);
     let condition = written(&plan).find_map(|object| match object {
         Object::Replica(r) => r.status.conditions.first().cloned(),
         _ => None,
@@ -518,4 +524,77 @@ fn two_disks_that_come_at_once_may_get_one_prefix_in_spite_of_the_guard() {
     assert_ne!(second[..4], first[..4]);
     let defect = Some(Defect::IgnoresTakenPrefixes);
     assert_eq!(drawn(&mut machines, "node-2", &later, defect), first);
+}
+
+#[test]
+fn a_volume_is_not_attached_until_every_usable_replica_runs() {
+    let mut view = degraded();
+    let volume = Arc::make_mut(view.volumes.get_mut("vol").unwrap());
+    volume.status.state = "attaching".to_owned();
+    let machines = machines(&view);
+    let state = |defect| {
+        let plan = with_desk(&view, &machines, ("v1.9.1", defect), |desk| {
+            volume::reconcile("vol", desk, &mut rng())
+        });
+        let state = written(&plan).find_map(|object| match object {
+            Object::Volume(volume) => Some(volume.status.state.clone()),
+            _ => None,
+        });
+        state.unwrap()
+    };
+    assert_eq!(state(None), "attaching");
+    assert_eq!(state(Some(Defect::AttachesWithoutAll)), "attached");
+}
+
+#[test]
+fn a_current_manager_that_is_deleted_takes_its_files_along() {
+    let mut view = view(1);
+    add_image(&mut view, &["uuid-1"], &[]);
+    add_manager(&mut view, 1, Some(CopyState::Ready));
+    let manager = Arc::make_mut(view.managers.get_mut("manager-1").unwrap());
+    manager.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOW));
+    let deletes = |view: &View, defect| {
+        let plan = manager_plan(view, "manager-1", defect);
+        let is_deletion = |call: &&Call| matches!(call, Call::DeleteFile { .. });
+        plan.calls.iter().filter(is_deletion).count()
+    };
+    assert_eq!(deletes(&view, None), 1);
+    let kept = Some(Defect::KeepsFilesOfDeletedManagers);
+    assert_eq!(deletes(&view, kept), 0);
+    // An outdated one leaves them to its successor.
+    let manager = Arc::make_mut(view.managers.get_mut("manager-1").unwrap());
+    manager.spec.image = "longhornio/backing-image-manager:v1.9.1".to_owned();
+    assert_eq!(deletes(&view, None), 0);
+}
+
+#[test]
+fn a_uuid_that_was_changed_in_the_configuration_is_not_taken_over() {
+    let view = view(1);
+    let mut machines = machines(&view);
+    let folder = machines.folder_mut("node-1", "/disk").unwrap();
+    *folder = Folder::of_disk("disk", "another", "fs-1", BYTES);
+    let node = &view.nodes["node-1"];
+    let status = |defect| {
+        with_desk(&view, &machines, ("v1.9.1", defect), |desk| {
+            let (collection, _) =
+                disk_monitor::look(node, &view, &machines, desk.behaviour, &mut rng());
+            let plan = node_disks::reconcile(node, Some(&collection), desk, &mut rng());
+            let status = written(&plan).find_map(|object| match object {
+                Object::Node(node) => Some(node.status.disk_status["disk"].clone()),
+                _ => None,
+            });
+            status.unwrap()
+        })
+    };
+    let kept = status(None);
+    assert_eq!(kept.disk_uuid, "uuid-1");
+    assert_eq!(kept.conditions[0].reason, "DiskFilesystemChanged");
+    assert!(
+        kept.conditions[0]
+            .message
+            .ends_with("doesn't match the one on the disk ")
+    );
+    let adopted = status(Some(Defect::AdoptsChangedUuids));
+    assert_eq!(adopted.disk_uuid, "another");
 }

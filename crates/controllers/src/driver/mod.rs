@@ -26,7 +26,7 @@ pub use environment::Environment;
 pub use process::{Exit, Identity, Process, ProcessOptions};
 pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
-pub use station::{Parts, SharedMachines, Station, StationOptions};
+pub use station::{Neighbours, SharedMachines, Station, StationOptions};
 
 /// A handler's first resync comes about this long after the start of the
 /// process: the informers' timers run before the handlers are added, and a

@@ -55,7 +55,7 @@ impl SharedMachines {
 
 /// Which controllers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub struct Neighbours {
     /// Nodes and their disks, eviction, cleanup of unused copies.
     pub nodes: bool,
     /// Backing image managers.
@@ -68,7 +68,7 @@ pub struct Parts {
     pub volumes: bool,
 }
 
-impl Parts {
+impl Neighbours {
     /// All of them.
     pub const ALL: Self = Self {
         nodes: true,
@@ -89,7 +89,7 @@ pub struct StationOptions {
     /// Whose controllers these are.
     pub seat: Seat,
     /// Which of them run.
-    pub parts: Parts,
+    pub parts: Neighbours,
     /// Where random choices come from.
     pub seed: u64,
 }
@@ -177,7 +177,7 @@ impl Of {
         }
     }
 
-    fn runs(self, parts: Parts) -> bool {
+    fn runs(self, parts: Neighbours) -> bool {
         match self {
             Self::Node => parts.nodes,
             Self::Manager => parts.managers,
