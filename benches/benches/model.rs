@@ -1,6 +1,5 @@
 //! How fast the model plays: the knowledge base's scenario, a thousand seeds of it,
-//! and clusters of growing size until everything has settled. Prints tables; the
-//! figures are kept in `docs/model.md`.
+//! and clusters of growing size until everything has settled. Prints tables.
 //!
 //!     cargo bench -p fixname-benches --bench model              everything
 //!     cargo bench -p fixname-benches --bench model -- scenario  one of: scenario seeds clusters
