@@ -52,7 +52,14 @@ fn rename(object: &mut Value, names: &[(&str, &str)], to_core: bool) {
 pub(crate) fn default(kind: Kind, object: &mut Value) {
     match kind {
         Kind::Secret => secret(object),
-        Kind::Pod => pod_spec(object.get_mut("spec"), true),
+        Kind::Pod => {
+            // What is negative counts as 1, in pods alone (`conversion.go`).
+            let grace = object.pointer_mut("/spec/terminationGracePeriodSeconds");
+            if let Some(grace) = grace.filter(|g| g.as_i64().is_some_and(|n| n < 0)) {
+                *grace = json!(1);
+            }
+            pod_spec(object.get_mut("spec"), true);
+        }
         Kind::Job => job(object),
         Kind::Namespace => namespace(object),
         Kind::Node => node(object),

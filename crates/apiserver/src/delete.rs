@@ -461,6 +461,26 @@ fn check_preconditions(
     existing: &Stored,
 ) -> Result<(), Failure> {
     let resource = &target.resource;
+    // What outlives its deletion has a storage of its own, with its own words.
+    if matches!(resource.behaviour, Kind::Namespace | Kind::Definition) {
+        let version = existing.version.to_string();
+        for (what, wanted, found) in [
+            ("UID", &options.uid, &existing.uid),
+            ("ResourceVersion", &options.version, &version),
+        ] {
+            if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != found) {
+                return Err(Failure::conflict(
+                    &resource.group,
+                    &resource.plural,
+                    name,
+                    &format!(
+                        "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
+                    ),
+                ));
+            }
+        }
+        return Ok(());
+    }
     if let Some(uid) = &options.uid
         && *uid != existing.uid
     {

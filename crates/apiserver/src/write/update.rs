@@ -147,16 +147,7 @@ async fn try_update(
         Source::Object(object) => {
             let uid = meta::text(object, "uid");
             if !uid.is_empty() && uid != existing.uid {
-                return Err(Failure::conflict(
-                    &resource.group,
-                    &resource.plural,
-                    name,
-                    &format!(
-                        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                        registry_key(resource, &key, dry_run),
-                        existing.uid
-                    ),
-                ));
+                return Err(wrong_uid(target, name, uid, &existing.uid, dry_run));
             }
             let mut new = object.clone();
             dedup_owners(call, &mut new);
@@ -256,6 +247,10 @@ async fn create_by_update(
     let main = target.subresource.is_empty();
     match source {
         Source::Object(object) if main && resource.behaviour.creates_on_update() => {
+            let uid = meta::text(object, "uid");
+            if !uid.is_empty() {
+                return Err(wrong_uid(target, name, uid, "", dry_run));
+            }
             let mut object = object.clone();
             meta::set(&mut object, "resourceVersion", None);
             let json = create_object(call, target, object, dry_run, true).await?;
@@ -366,6 +361,16 @@ fn check_version(
         return Err(Failure::stale(&resource.group, &resource.plural, name));
     }
     Ok(())
+}
+
+/// 409 of an object that is another one than the one that was meant.
+fn wrong_uid(target: &Target, name: &str, given: &str, found: &str, dry_run: bool) -> Failure {
+    let resource = &target.resource;
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {found}",
+        registry_key(resource, &target.key(name), dry_run)
+    );
+    Failure::conflict(&resource.group, &resource.plural, name, &why)
 }
 
 /// Where etcd would keep the object; a dry run leaves the prefix out.

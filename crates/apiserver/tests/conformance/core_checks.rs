@@ -15,6 +15,9 @@ conformance!(
     bodies_may_be_yaml,
     strict_complaints_come_in_the_order_of_the_document,
     definitions_drop_what_they_do_not_have,
+    a_namespace_has_its_own_words_for_preconditions,
+    a_pod_never_waits_a_negative_time,
+    pods_and_nodes_are_warned_of,
 );
 
 async fn a_new_node_is_not_ready(arm: Arm) {
@@ -422,4 +425,52 @@ async fn definitions_drop_what_they_do_not_have(arm: Arm) {
     let version = &spec["versions"][0];
     assert!(version.get("odd").is_none());
     assert!(version["schema"]["openAPIV3Schema"].get("odd").is_none());
+}
+
+async fn a_namespace_has_its_own_words_for_preconditions(arm: Arm) {
+    let ns = arm.namespace().await;
+    let path = format!("/api/v1/namespaces/{ns}");
+    let found = arm.get(&path).await.ok();
+    let uid = found.body["metadata"]["uid"].as_str().unwrap().to_owned();
+    arm.delete_with(&path, &json!({"preconditions": {"uid": "other"}}))
+        .await
+        .fails(409, "Conflict", &format!("Operation cannot be fulfilled on namespaces \"{ns}\": Precondition failed: UID in precondition: other, UID in object meta: {uid}"));
+}
+
+async fn a_pod_never_waits_a_negative_time(arm: Arm) {
+    let ns = arm.namespace().await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"terminationGracePeriodSeconds": -5,
+        "containers": [{"name": "c", "image": "i"}]}});
+    let made = arm
+        .post(&format!("/api/v1/namespaces/{ns}/pods"), &pod)
+        .await
+        .ok();
+    assert_eq!(made.body["spec"]["terminationGracePeriodSeconds"], 1);
+    assert_eq!(made.warnings, Vec::<String>::new());
+}
+
+async fn pods_and_nodes_are_warned_of(arm: Arm) {
+    let ns = arm.namespace().await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"imagePullSecrets": [{"name": "s"}, {"name": "s"}],
+        "containers": [{"name": "c", "image": "i", "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}],
+        "ports": [{"containerPort": 80}, {"containerPort": 80, "hostPort": 81}]}]}});
+    let made = arm
+        .post(&format!("/api/v1/namespaces/{ns}/pods"), &pod)
+        .await
+        .ok();
+    let mut warned: Vec<&str> = made.warnings.iter().map(String::as_str).collect();
+    warned.sort_unstable();
+    assert_eq!(
+        warned,
+        [
+            "299 - \"spec.containers[0].env[1]: hides previous definition of \\\"A\\\", which may be dropped when using apply\"",
+            "299 - \"spec.containers[0].ports[1]: overlapping port definition with spec.containers[0].ports[0]\"",
+            "299 - \"spec.imagePullSecrets[1].name: duplicate name \\\"s\\\"\"",
+        ]
+    );
+    let name = format!("{ns}-node");
+    let node = json!({"metadata": {"name": name}, "spec": {"externalID": "e"}});
+    let made = arm.post("/api/v1/nodes", &node).await.ok();
+    assert!(made.warnings[0].contains("spec.externalID: this field is deprecated"));
+    arm.delete(&format!("/api/v1/nodes/{name}")).await.ok();
 }
