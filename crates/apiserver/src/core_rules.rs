@@ -477,6 +477,21 @@ fn quality(pod: &Value) -> &'static str {
     }
 }
 
+/// Whether an object that is decoded is a job without labels. It gets those of
+/// its template, and in Go's memory they are one map: what is added to the
+/// template's is in both.
+pub(crate) fn shares_labels(kind: Kind, object: &Value) -> bool {
+    let labels = crate::meta::get(object, "labels").and_then(Value::as_object);
+    kind == Kind::Job && labels.is_none_or(serde_json::Map::is_empty)
+}
+
+/// Gives a job the labels of its template.
+pub(crate) fn share_labels(job: &mut Value) {
+    if let Some(labels) = job.pointer("/spec/template/metadata/labels").cloned() {
+        crate::meta::set(job, "labels", Some(labels));
+    }
+}
+
 /// A job selects its pods by its own uid (`pkg/registry/batch/job/strategy.go`).
 fn job_selector(object: &mut Value) {
     if object.pointer("/spec/manualSelector") == Some(&Value::Bool(true))
@@ -504,15 +519,6 @@ fn job_selector(object: &mut Value) {
     // Labels that are there and say something else are refused later.
     for (key, value) in labels {
         fill(wanted, key, Value::from(value.as_str()));
-    }
-    // A job without labels shares those of its template.
-    if crate::meta::get(object, "labels").is_none() {
-        let all = crate::meta::of_mut(object)
-            .entry("labels")
-            .or_insert_with(|| json!({}));
-        for (key, value) in labels {
-            all[key] = Value::from(value.as_str());
-        }
     }
     let spec = &mut object["spec"];
     fill(spec, "selector", json!({}));

@@ -233,6 +233,7 @@ impl Patch {
                     old,
                 )?;
                 self.complain_of_yaml(call)?;
+                call.note_labels(&target.resource, &new);
                 let fits = match &go {
                     Some(go) => go_decode::convertible(go, &new),
                     None => Ok(()),

@@ -2,6 +2,7 @@
 //! the choice of the handler.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, header, request::Parts};
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) warnings: Warnings,
     /// How many changes old a cached answer shall be; a fault asks for it.
     pub(crate) behind: u64,
+    /// See [`crate::core_rules::shares_labels`].
+    pub(crate) shares_labels: AtomicBool,
     /// What strict validation says of a body in YAML with a key twice.
     pub(crate) doubled_in_yaml: Option<String>,
 }
@@ -63,6 +66,7 @@ impl Call {
             user_agent: text(header::USER_AGENT),
             warnings: Warnings::default(),
             behind: 0,
+            shares_labels: AtomicBool::new(false),
             doubled_in_yaml: None,
         })
     }
@@ -85,6 +89,7 @@ impl Call {
             user_agent: String::new(),
             warnings: Warnings::default(),
             behind: 0,
+            shares_labels: AtomicBool::new(false),
             doubled_in_yaml: None,
         }
     }
@@ -117,6 +122,12 @@ impl Call {
             | Method::DELETE => self.verb(),
             _ => "",
         }
+    }
+
+    /// Remembers of an object that is decoded what its defaults will hide.
+    pub(crate) fn note_labels(&self, resource: &Resource, object: &Value) {
+        let shares = crate::core_rules::shares_labels(resource.behaviour, object);
+        self.shares_labels.store(shares, Ordering::Relaxed);
     }
 
     pub(crate) fn warn(&self, text: String) {

@@ -132,6 +132,12 @@ async fn try_create(
         meta::set(&mut object, "generation", Some(Value::from(1)));
     }
     strategy::prepare_create(resource, &mut object);
+    if call
+        .shares_labels
+        .load(std::sync::atomic::Ordering::Relaxed)
+    {
+        crate::core_rules::share_labels(&mut object);
+    }
     let name = meta::name(&object).to_owned();
     let errors = strategy::validate_create(resource, &object);
     if !errors.is_empty() {

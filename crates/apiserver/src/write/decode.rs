@@ -78,6 +78,7 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
         )));
     }
     check_type(target, &mut object)?;
+    call.note_labels(resource, &object);
     shape_body(call, target, &mut object, body, &duplicates)?;
     Ok(object)
 }

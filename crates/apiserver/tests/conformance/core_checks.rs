@@ -18,6 +18,7 @@ conformance!(
     a_namespace_has_its_own_words_for_preconditions,
     a_pod_never_waits_a_negative_time,
     pods_and_nodes_are_warned_of,
+    a_job_without_labels_has_those_of_its_template,
 );
 
 async fn a_new_node_is_not_ready(arm: Arm) {
@@ -473,4 +474,17 @@ async fn pods_and_nodes_are_warned_of(arm: Arm) {
     let made = arm.post("/api/v1/nodes", &node).await.ok();
     assert!(made.warnings[0].contains("spec.externalID: this field is deprecated"));
     arm.delete(&format!("/api/v1/nodes/{name}")).await.ok();
+}
+
+async fn a_job_without_labels_has_those_of_its_template(arm: Arm) {
+    let ns = arm.namespace().await;
+    let p = format!("/apis/batch/v1/namespaces/{ns}/jobs");
+    for (name, own, wanted) in [("a", json!(null), 5), ("b", json!({"a": "b"}), 1)] {
+        let mut job = job(name, json!({}));
+        job["metadata"]["labels"] = own;
+        job["spec"]["template"]["metadata"] = json!({"labels": {"a": "b"}});
+        let made = arm.post(&p, &job).await.ok();
+        let labels = made.body["metadata"]["labels"].as_object().unwrap();
+        assert_eq!(labels.len(), wanted, "{labels:?}");
+    }
 }
