@@ -210,6 +210,19 @@ pub(crate) fn validate_update(
     if !matches!(kind, Kind::Event | Kind::EventV1) {
         errors.extend(meta::validate_update(new, old));
     }
+    if matches!(
+        kind,
+        Kind::ConfigMap
+            | Kind::Secret
+            | Kind::ServiceAccount
+            | Kind::Node
+            | Kind::Namespace
+            | Kind::Job
+            | Kind::Pod
+            | Kind::Lease
+    ) {
+        errors.extend(meta::validate_core_finalizers(new));
+    }
     let whole = matches!(
         kind,
         Kind::ConfigMap

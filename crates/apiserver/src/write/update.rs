@@ -199,8 +199,12 @@ async fn try_update(
         Some(now) if now.version == existing.version => {}
         _ => return Ok(None),
     }
-    let gone = should_delete(&new, &old)
-        || (resource.behaviour == Kind::Namespace && strategy::namespace_is_done(&new));
+    let gone = match resource.behaviour {
+        Kind::Namespace => strategy::namespace_is_done(&new),
+        _ => should_delete(&new, &old),
+    };
+    // Not stored, so that it alone is no change.
+    meta::set(&mut new, "selfLink", None);
     state.keep_what_is_stored(resource, &mut new);
     if !gone && new == old {
         return Ok(Some((200, crate::convert::to_bytes(resource, &existing))));

@@ -19,6 +19,8 @@ conformance!(
     a_pod_never_waits_a_negative_time,
     pods_and_nodes_are_warned_of,
     a_job_without_labels_has_those_of_its_template,
+    a_namespace_that_ends_outlives_its_updates,
+    duplicates_cannot_be_recorded_in_another_version,
 );
 
 async fn a_new_node_is_not_ready(arm: Arm) {
@@ -487,4 +489,53 @@ async fn a_job_without_labels_has_those_of_its_template(arm: Arm) {
         let labels = made.body["metadata"]["labels"].as_object().unwrap();
         assert_eq!(labels.len(), wanted, "{labels:?}");
     }
+}
+
+async fn a_namespace_that_ends_outlives_its_updates(arm: Arm) {
+    let ns = arm.namespace().await;
+    let path = format!("/api/v1/namespaces/{ns}");
+    // What is in it holds it until the test is done.
+    let map = format!("/api/v1/namespaces/{ns}/configmaps");
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.io/f"]}});
+    arm.post(&map, &held).await.ok();
+    arm.delete(&path).await.ok();
+    let labels = json!({"metadata": {"labels": {"a": "b"}}});
+    for path in [path.clone(), format!("{path}/status")] {
+        arm.merge(&path, &labels).await.ok();
+    }
+    let found = arm.get(&path).await.ok();
+    assert_eq!(found.body["status"]["phase"], "Terminating");
+    arm.merge(
+        &format!("{map}/held"),
+        &json!({"metadata": {"finalizers": null}}),
+    )
+    .await
+    .ok();
+    until(&arm, &path, 404).await;
+}
+
+async fn duplicates_cannot_be_recorded_in_another_version(arm: Arm) {
+    let ns = arm.namespace().await;
+    let group = arm.group();
+    let version = |name: &str| {
+        json!({"name": name, "served": true, "storage": name == "v1", "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": common::widget_schema()}})
+    };
+    arm.define_versions(&group, json!([version("v1"), version("v2")]))
+        .await;
+    let p = path(&group, &ns);
+    let other = p.replace("/v1/", "/v2/");
+    let mut applied = widget(&group, "a", json!({"parts": [{"id": "q"}]}));
+    applied["apiVersion"] = json!(format!("{group}/v2"));
+    arm.apply(&format!("{other}/a?fieldManager=m"), &applied)
+        .await
+        .ok();
+    let mut object = arm.get(&format!("{p}/a")).await.ok().body;
+    object["spec"]["parts"] = json!([{"id": "x"}, {"id": "x"}]);
+    object["status"] = json!({"phase": "p"});
+    let put = arm.put(&format!("{p}/a/status"), &object).await.ok();
+    assert!(
+        put.body["metadata"].get("managedFields").is_none(),
+        "{put:?}"
+    );
 }

@@ -222,6 +222,10 @@ impl Dice {
         object["apiVersion"] = json!(kind(key).api_version);
         object["kind"] = json!(kind(key).kind);
         object["metadata"] = self.metadata(name);
+        if key == "job" && object["metadata"]["labels"].is_null() {
+            // Without any, the real server writes them at the next change of nothing.
+            object["metadata"]["labels"] = json!({"k": "1"});
+        }
         if kind(key).custom {
             if self.chance(5) {
                 object.as_object_mut().unwrap().remove("spec");
