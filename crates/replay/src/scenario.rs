@@ -58,6 +58,10 @@ pub enum BackendName {
     Embedded,
     /// etcd and kube-apiserver as programs.
     ControlPlane,
+    /// A control plane in a container.
+    Container,
+    /// A cluster that kind makes.
+    Kind,
     /// An existing cluster.
     Context,
 }
@@ -68,6 +72,8 @@ impl BackendName {
         match self {
             Self::Embedded => "embedded",
             Self::ControlPlane => "control-plane",
+            Self::Container => "container",
+            Self::Kind => "kind",
             Self::Context => "context",
         }
     }

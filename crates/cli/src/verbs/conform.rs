@@ -146,6 +146,16 @@ fn play(
             let backend = ControlPlaneBackend::start(args.place.time_scale);
             played(On::ControlPlane(&backend.map_err(no_environment)?))
         }
+        Where::Container | Where::Kind => {
+            let made = match args.place.backend {
+                Where::Kind => args.place.kind(),
+                _ => args.place.container(),
+            };
+            let backend = made.map_err(no_environment)?;
+            let result = played(On::Context(backend.context()));
+            backend.finish().map_err(no_environment)?;
+            result
+        }
         Where::Context => {
             let backend = ContextBackend::connect(args.place.cluster()).map_err(no_environment)?;
             let result = played(On::Context(&backend));

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use fixname_replay::backend::ContextOptions;
+use fixname_replay::BackendError;
+use fixname_replay::backend::{ContextOptions, KindOptions, MadeBackend};
 
 /// The arguments in common.
 #[derive(clap::Args)]
@@ -17,6 +18,18 @@ pub(super) struct Place {
     /// The context of `--backend context`; the current one if not given.
     #[arg(long, value_name = "NAME", env = "FIXNAME_CONTEXT")]
     context: Option<String>,
+    /// The image of `--backend container`, one that behaves like k3s.
+    #[arg(long, value_name = "NAME:TAG", env = "FIXNAME_CONTAINER_IMAGE")]
+    container_image: Option<String>,
+    /// For `--backend kind`, use the cluster of this name, and leave it.
+    #[arg(long, value_name = "NAME", env = "FIXNAME_KIND_CLUSTER")]
+    kind_cluster: Option<String>,
+    /// The node image of `--backend kind`; kind's own if not given.
+    #[arg(long, value_name = "IMAGE", env = "FIXNAME_KIND_IMAGE")]
+    kind_image: Option<String>,
+    /// The cluster configuration of `--backend kind`.
+    #[arg(long, value_name = "FILE", env = "FIXNAME_KIND_CONFIG")]
+    kind_config: Option<PathBuf>,
     /// On a real API server, model seconds that pass in one second.
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = scale, env = "FIXNAME_TIME_SCALE")]
     pub(super) time_scale: f64,
@@ -33,6 +46,21 @@ impl Place {
             beside_longhorn: false,
         }
     }
+
+    /// The control plane of `--backend container`.
+    pub(super) fn container(&self) -> Result<MadeBackend, BackendError> {
+        MadeBackend::container(self.container_image.as_deref(), self.time_scale)
+    }
+
+    /// The cluster of `--backend kind`.
+    pub(super) fn kind(&self) -> Result<MadeBackend, BackendError> {
+        let options = KindOptions {
+            existing: self.kind_cluster.clone(),
+            image: self.kind_image.clone(),
+            config: self.kind_config.clone(),
+        };
+        MadeBackend::kind(&options, self.time_scale)
+    }
 }
 
 /// Where to play.
@@ -42,6 +70,10 @@ pub(super) enum Where {
     Embedded,
     /// etcd and kube-apiserver, started and stopped on loopback.
     ControlPlane,
+    /// A control plane in a container: k3s, or `--container-image`.
+    Container,
+    /// A cluster that the kind command makes and deletes.
+    Kind,
     /// A cluster that is there, by kubeconfig and context.
     Context,
 }
@@ -51,6 +83,8 @@ impl Where {
         match self {
             Self::Embedded => "embedded",
             Self::ControlPlane => "control-plane",
+            Self::Container => "container",
+            Self::Kind => "kind",
             Self::Context => "context",
         }
     }

@@ -197,6 +197,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         }
     };
     head.scenarios = scenarios.len();
+    // Making a cluster takes a while, and one that is half made must not stay.
+    interrupt::watch();
     let backend = match backend(args) {
         Ok(backend) => backend,
         Err(error) => {
@@ -224,7 +226,6 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             fail_fast: args.fail_fast,
         },
     );
-    interrupt::watch();
     let began = Instant::now();
     let limit = args.timeout.map(Duration::from_secs);
     let overdue = || limit.is_some_and(|limit| began.elapsed() >= limit);
@@ -294,6 +295,8 @@ fn backend(args: &Args) -> Result<Box<dyn Backend>, BackendError> {
     Ok(match args.place.backend {
         Where::Embedded => Box::new(EmbeddedBackend),
         Where::ControlPlane => Box::new(ControlPlaneBackend::start(args.place.time_scale)?),
+        Where::Container => Box::new(args.place.container()?),
+        Where::Kind => Box::new(args.place.kind()?),
         Where::Context => Box::new(ContextBackend::connect(ContextOptions {
             namespace: args.namespace.clone(),
             // A Longhorn that runs there and the model would be in each other's way.

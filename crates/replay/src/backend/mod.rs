@@ -3,6 +3,7 @@
 mod context;
 mod control_plane;
 pub(crate) mod embedded;
+mod made;
 pub(crate) mod real;
 
 use std::time::Duration;
@@ -17,6 +18,8 @@ use kube::{Api, Client};
 pub use context::{ContextBackend, ContextOptions};
 pub use control_plane::ControlPlaneBackend;
 pub use embedded::EmbeddedBackend;
+pub use fixname_clusters::kind::KindOptions;
+pub use made::MadeBackend;
 
 use crate::event::RunResult;
 use crate::run::RunOptions;
