@@ -140,7 +140,7 @@ impl Server for Client {
 /// The definition and the namespace that every measurement needs.
 async fn furnish(client: &kube::Client) -> Outcome<()> {
     let params = PostParams::default();
-    let crd = fixname_longhorn::crds::crd(Kind::BackingImage);
+    let crd = fixname_longhorn::crds::crd(Kind::BackingImage, &fixname_longhorn::crds::newest());
     Api::all(client.clone()).create(&params, &crd).await?;
     let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": NAMESPACE}}))?;
     Api::all(client.clone()).create(&params, &namespace).await?;

@@ -66,6 +66,7 @@ enum Verb {
     Odds(verbs::odds::Args),
     Simulate(Box<verbs::simulate::Args>),
     Population(verbs::population::Args),
+    Crds(verbs::crds::Args),
 }
 
 fn main() -> ExitCode {
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         Verb::Odds(args) => verbs::odds::run(&args, &output),
         Verb::Simulate(args) => verbs::simulate::run(&args, &output),
         Verb::Population(args) => verbs::population::run(&args, &output),
+        Verb::Crds(args) => verbs::crds::run(&args, &output),
     };
     match result {
         Ok(exit) => exit.into(),

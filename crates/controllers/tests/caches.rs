@@ -17,7 +17,7 @@ const NAMESPACE: &str = "longhorn-system";
 async fn synced() -> (ApiServer, Api<Setting>, Caches) {
     let server = ApiServer::builder().build();
     let client = server.client(NAMESPACE);
-    for crd in fixname_longhorn::crds::crds() {
+    for crd in fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest()) {
         let crds = Api::all(client.clone());
         crds.create(&PostParams::default(), &crd)
             .await

@@ -209,7 +209,7 @@ pub async fn apply(
 
 async fn define(client: &Client) -> Result<(), ApplyError> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let definition = fixname_longhorn::crds::crd(Kind::Node);
+    let definition = fixname_longhorn::crds::crd(Kind::Node, &fixname_longhorn::crds::newest());
     definitions
         .create(&PostParams::default(), &definition)
         .await

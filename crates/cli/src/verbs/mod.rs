@@ -1,6 +1,7 @@
 //! One file for each verb: its arguments, and how they become a call and a text.
 
 pub(crate) mod conform;
+pub(crate) mod crds;
 pub(crate) mod detect;
 pub(crate) mod names;
 pub(crate) mod odds;

@@ -72,10 +72,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
-    let definitions = definitions(args, output)?;
     let objects = read(&args.load)?;
+    let longhorn = version(args, output, &objects)?;
+    let definitions = definitions(args, &longhorn, output)?;
     let live = LiveOptions {
-        longhorn: version(args, output, &objects)?,
+        longhorn,
         parts: parts(args, output, &definitions)?,
         seed: args.seed,
     };
@@ -212,19 +213,13 @@ fn longhorn_log(output: Output) -> Trace {
 }
 
 /// The definitions asked for.
-fn definitions(args: &Args, output: &Output) -> Result<Vec<Value>, Failure> {
+fn definitions(
+    args: &Args,
+    longhorn: &LonghornVersion,
+    output: &Output,
+) -> Result<Vec<Value>, Failure> {
     if args.crds.is_empty() {
-        return fixname_longhorn::crds::crds()
-            .iter()
-            .map(|crd| {
-                let mut value = serde_json::to_value(crd).map_err(|e| {
-                    environment(format!("a definition cannot be written: {e}"), None)
-                })?;
-                value["apiVersion"] = json!("apiextensions.k8s.io/v1");
-                value["kind"] = json!("CustomResourceDefinition");
-                Ok(value)
-            })
-            .collect();
+        return super::crds::definitions(Some(longhorn), output);
     }
     let (definitions, others): (Vec<_>, Vec<_>) = read(&args.crds)?
         .into_iter()

@@ -73,8 +73,8 @@ impl ContextBackend {
                 .await
                 .map_err(BackendError::new)?;
             let there: Vec<String> = there.iter().map(ResourceExt::name_any).collect();
-            load_crds(&client).await?;
-            let ours = fixname_longhorn::crds::crds();
+            load_crds(&client, &fixname_longhorn::crds::newest()).await?;
+            let ours = fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest());
             let ours = ours.iter().map(ResourceExt::name_any);
             Ok(Self {
                 config,

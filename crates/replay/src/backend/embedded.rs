@@ -62,7 +62,7 @@ impl Backend for EmbeddedBackend {
                 webhooks = Some(hook.in_force());
                 server.add_admission(hook);
             }
-            prepare(&client, namespace).await?;
+            prepare(&client, namespace, &options.longhorn).await?;
             let session = Session {
                 client,
                 server: Some(server),

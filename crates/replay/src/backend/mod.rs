@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{Admission, ModelClock};
+use fixname_naming::LonghornVersion;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, PostParams};
@@ -105,9 +106,12 @@ impl Session {
 pub(crate) const EPOCH: jiff::Timestamp = jiff::Timestamp::constant(1_762_214_400, 0);
 
 /// Loads the CRDs, unless they are there, and waits until they are served.
-pub(crate) async fn load_crds(client: &Client) -> Result<(), BackendError> {
+pub(crate) async fn load_crds(
+    client: &Client,
+    release: &LonghornVersion,
+) -> Result<(), BackendError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in fixname_longhorn::crds::crds() {
+    for crd in fixname_longhorn::crds::crds(release) {
         match api.create(&PostParams::default(), &crd).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
@@ -118,8 +122,12 @@ pub(crate) async fn load_crds(client: &Client) -> Result<(), BackendError> {
 }
 
 /// Loads the CRDs and makes the namespace, on a server that serves a new CRD at once.
-pub(crate) async fn prepare(client: &Client, namespace: &str) -> Result<(), BackendError> {
-    load_crds(client).await?;
+pub(crate) async fn prepare(
+    client: &Client,
+    namespace: &str,
+    longhorn: &LonghornVersion,
+) -> Result<(), BackendError> {
+    load_crds(client, longhorn).await?;
     create_namespace(client, namespace).await
 }
 

@@ -61,7 +61,7 @@ pub(crate) struct Place {
 impl Place {
     /// Loads the CRDs and makes the namespace, unless they are there.
     pub(crate) async fn prepare(&self) -> Result<(), BackendError> {
-        load_crds(&self.client).await?;
+        load_crds(&self.client, &fixname_longhorn::crds::newest()).await?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let there = namespaces.get_opt(&self.namespace).await;
         if there.map_err(BackendError::new)?.is_none() {

@@ -3,8 +3,8 @@
 
 use fixname_controllers::pods::Reports;
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, CopyState, LABEL_DISK_UUID, Node,
-    Replica, Setting,
+    BackingImage, BackingImageDataSource, BackingImageManager, CopyState, DataEngine,
+    LABEL_DISK_UUID, Node, Replica, Setting,
 };
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
@@ -332,6 +332,7 @@ impl Operator {
         replica.spec.disk_path = format!("/var/lib/{disk}");
         replica.spec.backing_image = image.to_owned();
         replica.spec.desire_state = "running".to_owned();
+        replica.spec.data_engine = DataEngine::V1;
         replica.status.current_state = "stopped".to_owned();
         create_with_status(&self.client, &self.namespace, &replica).await?;
         Ok(())

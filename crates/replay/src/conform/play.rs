@@ -105,7 +105,7 @@ fn embedded(
             let judged = Judged::User(USER);
             server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
         }
-        prepare(&client, namespace).await?;
+        prepare(&client, namespace, &recording.version).await?;
         let stage = Stage {
             clients: [client, server.client_as(USER, namespace)],
             namespace: namespace.to_owned(),

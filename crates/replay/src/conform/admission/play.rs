@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use fixname_controllers::webhooks::Webhooks;
-use fixname_longhorn::crds::{loose_crd, strict_crd};
+use fixname_longhorn::crds::{crd, loose_crd};
 use fixname_longhorn::{Kind, NAMESPACE};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
@@ -72,7 +72,7 @@ async fn load_crds(row: &Row, client: &Client) -> Result<(), BackendError> {
     for known in OWN.iter().filter(|known| named.contains(known.plural)) {
         let typed = Kind::ALL.iter().find(|kind| kind.plural() == known.plural);
         let crd = match typed {
-            Some(kind) => strict_crd(*kind, &row.version),
+            Some(kind) => crd(*kind, &row.version),
             None => loose_crd(known.kind, known.plural),
         };
         api.create(&PostParams::default(), &crd)
