@@ -157,15 +157,16 @@ fn settle(disks: usize, images: usize) -> (Duration, Duration) {
         .build()
         .expect("a runtime can be made");
     runtime.block_on(async {
-        let mut objects: Vec<Value> = fixname_longhorn::crds::crds()
-            .iter()
-            .map(|crd| {
-                let mut crd = json!(crd);
-                crd["apiVersion"] = json!("apiextensions.k8s.io/v1");
-                crd["kind"] = json!("CustomResourceDefinition");
-                crd
-            })
-            .collect();
+        let mut objects: Vec<Value> =
+            fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest())
+                .iter()
+                .map(|crd| {
+                    let mut crd = json!(crd);
+                    crd["apiVersion"] = json!("apiextensions.k8s.io/v1");
+                    crd["kind"] = json!("CustomResourceDefinition");
+                    crd
+                })
+                .collect();
         objects.push(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}),
         );

@@ -110,7 +110,10 @@ impl World {
             .clock(TokioClock::new(EPOCH))
             .build();
         let client = server.client(NAMESPACE);
-        for crd in crds::crds().into_iter().chain([crds::volume_crd()]) {
+        for crd in crds::crds(&crds::newest())
+            .into_iter()
+            .chain([crds::volume_crd()])
+        {
             let api = Api::all(client.clone());
             let made = api.create(&PostParams::default(), &crd).await;
             made.expect("the definition is sound");

@@ -59,7 +59,7 @@ fn node(name: &str, uuid: &str) -> Value {
 
 async fn cluster() -> ApiServer {
     let server = ApiServer::builder().build();
-    let crds = fixname_longhorn::crds::crds();
+    let crds = fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest());
     let mut objects: Vec<Value> = crds.iter().map(|crd| json!(crd)).collect();
     for object in &mut objects {
         object["apiVersion"] = json!("apiextensions.k8s.io/v1");
