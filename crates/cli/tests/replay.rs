@@ -100,12 +100,12 @@ fn a_wrong_file_is_exit_code_2_and_names_the_place() {
         (
             "longhorn:",
             "longhron:",
-            "line 8 column 1: unknown field `longhron`",
+            "line 9 column 1: unknown field `longhron`",
         ),
         (
             "v1.8.1",
             "v0.9.0",
-            "line 8 column 12: Longhorn v0.9.0 is older",
+            "line 9 column 12: Longhorn v0.9.0 is older",
         ),
         (
             "winner: node-1/disk-7",
