@@ -8,10 +8,11 @@ use fixname_apiserver::ApiServer;
 use fixname_controllers::{Part, Parts, Trace};
 use fixname_longhorn::objects::condition;
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, CopyState, FINALIZER, ManagerState,
-    NAMESPACE, Node,
+    BackingImage, BackingImageDataSource, BackingImageManager, CopyState, DataEngine, FINALIZER,
+    ManagerState, NAMESPACE, Node,
 };
 use fixname_replay::backend::EmbeddedBackend;
+use fixname_replay::cluster::copy_spec;
 use fixname_replay::event::Verdict;
 use fixname_replay::live::{Live, LiveOptions};
 use fixname_replay::{RunResult, Suite, SuiteOptions, load};
@@ -108,8 +109,9 @@ fn seen(version: &str, parts: Parts) -> Seen {
         image.spec.source_type = "download".to_owned();
         let url = "http://images.example.com/parrot.img".to_owned();
         image.spec.source_parameters.insert("url".to_owned(), url);
+        image.spec.data_engine = DataEngine::V1;
         image.spec.min_number_of_copies = 1;
-        let wanted = [STAYS, GOES].map(|uuid| (uuid.to_owned(), Default::default()));
+        let wanted = [STAYS, GOES].map(|uuid| (uuid.to_owned(), copy_spec()));
         image.spec.disk_file_spec_map = Some(wanted.into());
         let images: Api<BackingImage> = api(&client);
         let made = images.create(&PostParams::default(), &image).await;
