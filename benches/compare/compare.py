@@ -93,7 +93,7 @@ def comparisons():
     yield Comparison(
         "n1000", "1,000 disks: how many differ", "disks",
         ("fixname", "distinct 1000 {}", 200_000, 50_000),
-        numpys("row-sort 1000 {}", 40_000, 20_000), None, None, p1000, 0.001)
+        numpys("row-sort 1000 {}", 40_000, 20_000), 8, 12, p1000, 0.001)
     yield Comparison(
         "n302", "302 disks: how many differ", "disks",
         ("fixname", "distinct 302 {}", 400_000, 100_000),

@@ -36,15 +36,9 @@ pub struct RunOptions {
     pub parts: Parts,
 }
 
-/// Plays a scenario on an API server that is ready for it.
-pub(crate) async fn run(
-    scenario: &Scenario,
-    options: &RunOptions,
-    session: &Session,
-    cancelled: &(dyn Fn() -> bool + Sync),
-) -> RunResult {
-    let began = Instant::now();
-    let mut result = RunResult {
+/// A run of which nothing is known yet, and which so has not passed.
+pub(crate) fn begun(scenario: &Scenario, options: &RunOptions) -> RunResult {
+    RunResult {
         name: scenario.name.clone(),
         title: scenario.title.clone(),
         file: scenario.file.clone(),
@@ -55,7 +49,18 @@ pub(crate) async fn run(
         seed: options.seed,
         steps: Vec::new(),
         failures: Vec::new(),
-    };
+    }
+}
+
+/// Plays a scenario on an API server that is ready for it.
+pub(crate) async fn run(
+    scenario: &Scenario,
+    options: &RunOptions,
+    session: &Session,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> RunResult {
+    let began = Instant::now();
+    let mut result = begun(scenario, options);
     match Player::set_up(scenario, options, session, cancelled).await {
         Ok(mut player) => {
             for step in &scenario.steps {
@@ -244,9 +249,9 @@ impl<'a> Player<'a> {
             }
             Action::Fault(fault) => {
                 act::fault(self.session.server.as_ref(), fault)?;
-                self.faults += fault.times;
+                self.faults = self.faults.saturating_add(fault.times);
                 if fault.verb.as_deref() == Some("watch") {
-                    self.watch_faults += fault.times;
+                    self.watch_faults = self.watch_faults.saturating_add(fault.times);
                 }
                 Ok(())
             }
@@ -350,7 +355,11 @@ impl<'a> Player<'a> {
                 TraceItem::Trouble(text) => Some(text),
                 _ => None,
             })
-            .skip(usize::try_from(self.watch_faults).unwrap_or(usize::MAX))
+            .filter(|text| {
+                let asked_for = text.starts_with("watch ") && self.watch_faults > 0;
+                self.watch_faults -= u64::from(asked_for);
+                !asked_for
+            })
             .collect();
         (!trouble.is_empty()).then(|| Failure {
             step: "the whole run".to_owned(),

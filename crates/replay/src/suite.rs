@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use fixname_controllers::Parts;
 use fixname_naming::Scheme;
@@ -16,7 +15,7 @@ use fixname_naming::Scheme;
 use crate::backend::{Backend, BackendError};
 use crate::event::{Failure, Phase, RunResult, Totals, Trouble, Verdict};
 use crate::expect::wins;
-use crate::run::RunOptions;
+use crate::run::{RunOptions, begun};
 use crate::scenario::Scenario;
 
 /// How to run a suite.
@@ -370,15 +369,6 @@ fn panicked(scenario: &Scenario, options: &RunOptions, panic: &(dyn Any + Send))
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     RunResult {
-        name: scenario.name.clone(),
-        title: scenario.title.clone(),
-        file: scenario.file.clone(),
-        longhorn: options.longhorn.clone(),
-        result: Verdict::Failed,
-        duration: Duration::ZERO,
-        model_time: Duration::ZERO,
-        seed: options.seed,
-        steps: Vec::new(),
         failures: vec![Failure {
             step: "the whole run".to_owned(),
             line: None,
@@ -389,6 +379,7 @@ fn panicked(scenario: &Scenario, options: &RunOptions, panic: &(dyn Any + Send))
             )],
             log: Vec::new(),
         }],
+        ..begun(scenario, options)
     }
 }
 

@@ -130,6 +130,14 @@ fn what_is_not_so_fails_and_says_what_is() {
             &["it was so after "],
         ),
         (
+            "{findings: {cel: self.stat == 'active'}, neverFor: 5}",
+            &["could not tell", "No such key: stat"],
+        ),
+        (
+            "{findings: {cel: self.stat == 'active', match: none}, eventually: 5}",
+            &["No such key: stat"],
+        ),
+        (
             "{findings: {fields: {state: latent}}, eventually: 5}",
             &[
                 "at least one should fit; of 1 looked at",
@@ -313,4 +321,20 @@ fn a_scenario_for_another_backend_is_not_judged() {
     );
     assert_eq!(result.not_judged, ["a: it is not for embedded"]);
     assert!(!result.passed());
+}
+
+#[test]
+fn silence_proves_nothing_where_nothing_is_played() {
+    let text = scenario("      - {settled: {image: parrot}}", "", "").replace(
+        "[{settled: {image: parrot}}]",
+        "[{log: {contains: panic}, neverFor: 5}]",
+    );
+    let scenarios = parse(&text).unwrap();
+    let options = SuiteOptions {
+        parts: "none".parse().unwrap(),
+        ..SuiteOptions::default()
+    };
+    let result = Suite::new(&scenarios, options).run(&EmbeddedBackend, &|| false, &mut |_| {});
+    let text = result.runs[0].failures[0].found.join("\n");
+    assert!(text.contains("no log of it to look at"), "{text}");
 }

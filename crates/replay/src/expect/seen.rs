@@ -26,12 +26,15 @@ struct Look {
     fit: usize,
     /// What must not move while something is stuck.
     state: Value,
+    /// Expressions that were neither true nor false: no proof that nothing fits.
+    untold: Vec<String>,
 }
 
 /// A thing that was looked at, and where it differs from what it should be.
 struct Candidate {
     name: String,
     differences: Vec<String>,
+    untold: Option<String>,
     state: Value,
 }
 
@@ -71,6 +74,11 @@ impl Observer<'_> {
                 if look.holds {
                     let when = self.since(began);
                     return Err(vec![format!("it was so {when}; {} fitted", look.fit)]);
+                }
+                if !look.untold.is_empty() {
+                    let mut found = vec!["could not tell whether it was so:".to_owned()];
+                    found.extend(look.untold);
+                    return Err(found);
                 }
                 if is_over() {
                     break look.fit;
@@ -148,6 +156,11 @@ impl Observer<'_> {
     async fn look(&self, subject: Subject<'_>, from: usize) -> Result<Look, Mismatch> {
         match subject {
             Subject::Objects(wanted) => self.look_at_objects(wanted).await,
+            // Silence proves nothing where nobody's log is read.
+            Subject::Log(_) | Subject::Event(_) if !self.is_logged => Err(vec![
+                "the backing image controller is not played, so there is no log of it to look at"
+                    .to_owned(),
+            ]),
             Subject::Log(lines) => Ok(look_at_lines(lines, &self.log(from))),
             Subject::Event(lines) => Ok(look_at_lines(lines, &self.events(from))),
             Subject::Findings(wanted) => self.look_at_findings(wanted).await,
@@ -176,8 +189,11 @@ impl Observer<'_> {
                 let value = json!(object);
                 let name = object.metadata.name.unwrap_or_default();
                 let state = json!({"spec": value["spec"], "status": value["status"]});
+                let (differences, untold) =
+                    misfits(&value, wanted.fields.as_ref(), wanted.cel.as_ref());
                 Candidate {
-                    differences: misfits(&value, wanted.fields.as_ref(), wanted.cel.as_ref()),
+                    differences,
+                    untold,
                     state: json!({ &name: state }),
                     name,
                 }
@@ -220,9 +236,12 @@ impl Observer<'_> {
             .iter()
             .map(|finding| {
                 let value = json!(finding);
+                let (differences, untold) =
+                    misfits(&value, wanted.fields.as_ref(), wanted.cel.as_ref());
                 Candidate {
                     name: format!("{} ({})", finding.code.as_str(), finding.state.as_str()),
-                    differences: misfits(&value, wanted.fields.as_ref(), wanted.cel.as_ref()),
+                    differences,
+                    untold,
                     state: value,
                 }
             })
@@ -261,17 +280,28 @@ fn holds(look: Look, when: &str) -> Result<Look, Mismatch> {
     Err(found)
 }
 
-/// Where a value is not what it should be.
-fn misfits(value: &Value, fields: Option<&Value>, cel: Option<&Expression>) -> Vec<String> {
+/// Where a value is not what it should be, and among that what an expression could
+/// not tell: a mistyped member would else make every "never" come true.
+fn misfits(
+    value: &Value,
+    fields: Option<&Value>,
+    cel: Option<&Expression>,
+) -> (Vec<String>, Option<String>) {
     let mut found = fields.map_or_else(Vec::new, |fields| differences(fields, value));
+    let mut untold = None;
     if let Some(cel) = cel {
         match cel.is_true(value) {
             Ok(true) => {}
             Ok(false) => found.push(format!("{cel} is false")),
-            Err(error) => found.push(format!("{cel}: {error}")),
+            Err(error) => {
+                let error = format!("{cel}: {error}");
+                // What its fields rule out does not depend on the expression.
+                untold = found.is_empty().then(|| error.clone());
+                found.push(error);
+            }
         }
     }
-    found
+    (found, untold)
 }
 
 /// How many nearest candidates a failure shows.
@@ -283,7 +313,9 @@ fn judge(rule: Rule, what: &str, mut candidates: Vec<Candidate>) -> Look {
         .iter()
         .filter(|c| c.differences.is_empty())
         .count();
-    let holds = rule.holds(fit, all);
+    let untold: Vec<String> = candidates.iter().filter_map(|c| c.untold.clone()).collect();
+    let counts = matches!(rule, Rule::None | Rule::Exactly(_));
+    let holds = rule.holds(fit, all) && (untold.is_empty() || !counts);
     let mut why = Vec::new();
     if !holds {
         why.push(format!(
@@ -292,7 +324,11 @@ fn judge(rule: Rule, what: &str, mut candidates: Vec<Candidate>) -> Look {
         ));
         // Too many that fit, or the nearest of those that do not.
         candidates.sort_by_key(|c| c.differences.len());
-        let too_many = matches!(rule, Rule::None) || matches!(rule, Rule::Exactly(n) if fit > n);
+        let too_many = match rule {
+            Rule::None => fit > 0,
+            Rule::Exactly(n) => fit > n,
+            Rule::Any | Rule::All => false,
+        };
         let shown = candidates
             .iter()
             .filter(|c| c.differences.is_empty() == too_many)
@@ -315,6 +351,7 @@ fn judge(rule: Rule, what: &str, mut candidates: Vec<Candidate>) -> Look {
         why,
         fit,
         state: Value::Array(fitting),
+        untold,
     }
 }
 
@@ -346,6 +383,7 @@ fn look_at_lines(wanted: &Lines, lines: &[String]) -> Look {
         why,
         fit: fitting.len(),
         state: json!(fitting),
+        untold: Vec::new(),
     }
 }
 
