@@ -19,6 +19,7 @@ conformance!(
     access_reviews_are_not_in_discovery,
     affinity_is_not_checked,
     the_status_of_jobs_is_not_checked,
+    a_job_without_labels_is_not_changed_by_a_change_of_nothing,
     a_changed_template_is_shown_as_it_was_sent,
     a_refused_pod_update_has_no_diff,
     empty_maps_of_an_apply_are_dropped_at_once,
@@ -297,6 +298,24 @@ async fn the_status_of_jobs_is_not_checked(arm: Arm) {
     let done = json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}});
     let answer = arm.merge(&format!("{p}/j/status"), &done).await;
     assert_eq!(answer.code, arm.either(200, 422), "{answer:?}");
+}
+
+/// The real server gives such a job the labels of its template when it reads it,
+/// so that the next write stores them.
+async fn a_job_without_labels_is_not_changed_by_a_change_of_nothing(arm: Arm) {
+    let ns = arm.namespace().await;
+    let p = format!("/apis/batch/v1/namespaces/{ns}/jobs");
+    let mut body = job("j");
+    body["metadata"] = json!({"name": "j"});
+    if let Some(template) = body["spec"]["template"].as_object_mut() {
+        template.remove("metadata");
+    }
+    let made = arm.post(&p, &body).await.ok();
+    let nothing = json!({"metadata": {}});
+    let after = arm.merge(&format!("{p}/j"), &nothing).await.ok();
+    let version = |body: &Value| body["metadata"]["resourceVersion"].clone();
+    let changed = version(&made.body) != version(&after.body);
+    assert_eq!(changed, arm.either(false, true), "{made:?} {after:?}");
 }
 
 async fn a_changed_template_is_shown_as_it_was_sent(arm: Arm) {
