@@ -7,6 +7,7 @@
 mod cluster;
 mod exit;
 mod interrupt;
+mod meter;
 mod output;
 mod reports;
 mod verbs;

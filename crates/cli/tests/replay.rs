@@ -170,3 +170,104 @@ fn what_cannot_be_played_is_never_green() {
         assert!(stderr(&output).contains("next: "), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_failed_run_is_kept_if_asked_for_and_only_then() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let kept = folder.path().join("kept");
+    let keep = format!("--keep-on-failure={}", kept.display());
+    let flags = ["--longhorn", "v1.12.1", "--name-scheme", "truncated"];
+    let output = replay(&main_scenario(), &[&flags[..], &[&keep]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let file = kept.join("two-disks-one-prefix-v1.12.1-seed1.json");
+    assert!(
+        stdout(&output).contains(&format!("kept:     {}", file.display())),
+        "{}",
+        stdout(&output)
+    );
+    // What is kept is what detect can read: the collision is in it.
+    let detected = Command::new(env!("CARGO_BIN_EXE_fixname"))
+        .arg("detect")
+        .arg(&file)
+        .output()
+        .expect("the program starts");
+    assert_eq!(detected.status.code(), Some(1), "{}", stderr(&detected));
+    assert!(stdout(&detected).contains("c012"), "{}", stdout(&detected));
+
+    std::fs::remove_dir_all(&kept).expect("the folder is there");
+    replay(&main_scenario(), &flags);
+    replay(&main_scenario(), &["--longhorn", "v1.12.1", &keep]);
+    assert!(!kept.exists(), "a run that passed, or nobody asked for");
+}
+
+/// A scenario with a program of its own in it, which is a shell with this script.
+fn with_command(script: &str, more: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("command.yaml");
+    let text = std::fs::read_to_string(scenarios().join("no-collision.yaml"));
+    let text = text.expect("a shipped scenario").replacen(
+        "    expect:\n",
+        &format!("    do:\n      - run: {{command: [sh, -c, '{script}'], {more}}}\n    expect:\n"),
+        1,
+    );
+    std::fs::write(&file, text).expect("a folder that can be written");
+    (folder, file)
+}
+
+#[test]
+fn a_program_of_a_scenario_runs_only_if_that_is_allowed() {
+    let (folder, file) = with_command("touch here", "exit: 0");
+    let here = folder.path().join("here");
+    let flags = ["--longhorn", "v1.9.1"];
+    let output = replay(&file, &flags);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("touch here") && said.contains("--allow-commands"),
+        "{said}"
+    );
+    assert!(!here.exists());
+    let output = replay(&file, &[&flags[..], &["--allow-commands"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    assert!(here.exists(), "it runs in the folder of the scenario");
+}
+
+#[test]
+fn a_program_of_a_scenario_reaches_the_cluster_and_is_judged() {
+    // Whether it gets what it needs, without a client that might not be installed.
+    let server = r#"sed -n "s|.*\"server\":\"https://\([^\"]*\)\".*|\1|p" "$KUBECONFIG""#;
+    let listens =
+        format!("exec 3<>/dev/tcp/$({server} | tr : /) && echo listens in $FIXNAME_NAMESPACE");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("reach.sh");
+    std::fs::write(&script, listens).expect("a folder that can be written");
+    let reach = format!("bash {}", script.display());
+    for (script, more, exit, says) in [
+        (
+            reach.as_str(),
+            "contains: listens in longhorn-system",
+            0,
+            "",
+        ),
+        (
+            reach.as_str(),
+            "contains: listens elsewhere",
+            1,
+            "did not print",
+        ),
+        ("echo no >&2; exit 3", "exit: 3", 0, ""),
+        (
+            "echo no >&2; exit 3",
+            "exit: 0",
+            1,
+            "ended with 3, not with 0",
+        ),
+        ("sleep 600 & sleep 600", "within: 1", 1, "ended after 1 s"),
+    ] {
+        let (_folder, file) = with_command(script, more);
+        let output = replay(&file, &["--longhorn", "v1.9.1", "--allow-commands"]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(exit), "{script}: {text}");
+        assert!(text.contains(says), "{script}: {text}");
+    }
+}

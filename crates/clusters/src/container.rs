@@ -20,7 +20,7 @@ const STARTUP: Duration = Duration::from_secs(180);
 pub struct ContainerCluster {
     container: Option<Container<K3s>>,
     /// Where the container writes its own kubeconfig.
-    _folder: TempDir,
+    folder: TempDir,
     /// The same, with the port that leads into the container.
     kubeconfig: NamedTempFile,
 }
@@ -53,7 +53,7 @@ impl ContainerCluster {
         let kubeconfig = kubeconfig(&container)?;
         Ok(Self {
             container: Some(container),
-            _folder: folder,
+            folder,
             kubeconfig,
         })
     }
@@ -97,6 +97,21 @@ impl Cluster for ContainerCluster {
                 })
             }
         }
+    }
+
+    fn keep(&mut self) -> Result<String, ClusterError> {
+        let Some(container) = self.container.take() else {
+            return Ok("a container that is gone".to_owned());
+        };
+        let id = container.id().to_owned();
+        // Dropping it would remove it.
+        std::mem::forget(container);
+        self.folder.disable_cleanup(true);
+        self.kubeconfig.disable_cleanup(true);
+        Ok(format!(
+            "the container of it: kubectl --kubeconfig {}; docker rm -f {id}",
+            self.kubeconfig.path().display()
+        ))
     }
 }
 

@@ -102,6 +102,17 @@ impl Cluster for KindCluster {
             ))
         })
     }
+
+    fn keep(&mut self) -> Result<String, ClusterError> {
+        self.kubeconfig.disable_cleanup(true);
+        let (name, file) = (&self.name, self.kubeconfig.path().display());
+        Ok(match std::mem::take(&mut self.ours) {
+            true => format!(
+                "the kind cluster of it: kubectl --kubeconfig {file}; kind delete cluster --name {name}"
+            ),
+            false => format!("the kind cluster of it: kubectl --kubeconfig {file}"),
+        })
+    }
 }
 
 impl Drop for KindCluster {

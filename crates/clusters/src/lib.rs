@@ -22,6 +22,14 @@ pub trait Cluster: Debug + Send + Sync {
     ///
     /// [`ClusterError`] with what is left behind and how to remove it.
     fn remove(&mut self) -> Result<(), ClusterError>;
+
+    /// Leaves it and its kubeconfig where they are when this is dropped. Returns how
+    /// to reach it, and how to remove it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError`] if the kubeconfig could not be kept.
+    fn keep(&mut self) -> Result<String, ClusterError>;
 }
 
 /// A cluster could not be made, or not be removed.

@@ -10,6 +10,22 @@ use std::time::Duration;
 use fixname_naming::LonghornVersion;
 use serde::Serialize;
 
+/// What a suite tells while it runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A run has ended, in whatever order the runs do.
+    Ended {
+        /// How many have.
+        done: usize,
+        /// How many there will be.
+        planned: usize,
+        /// The scenario.
+        name: &'a str,
+    },
+    /// The next run in the order of the suite.
+    Run(&'a RunResult),
+}
+
 /// How one run of one scenario ended.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +54,9 @@ pub struct RunResult {
     pub steps: Vec<StepResult>,
     /// Why it failed; empty if it passed.
     pub failures: Vec<Failure>,
+    /// What was left of it to look at, and how, if that was asked for and it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 /// `passed` or `failed`.

@@ -68,6 +68,12 @@ impl Served {
     }
 }
 
+/// Longhorn's own kinds, and what Kubernetes has in a namespace beside them.
+pub(crate) fn all() -> impl Iterator<Item = Served> {
+    let in_namespace = kinds().filter(|(.., namespaced)| *namespaced);
+    in_namespace.filter_map(|(version, kind, ..)| served(Some(version), kind).ok())
+}
+
 fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
     let ours = Kind::ALL
         .iter()

@@ -13,6 +13,7 @@
 mod act;
 pub mod backend;
 pub mod cluster;
+pub mod command;
 pub mod conform;
 pub mod event;
 pub mod expect;
@@ -28,7 +29,7 @@ mod template;
 mod webhooks;
 
 pub use backend::{Backend, BackendError};
-pub use event::{Failure, Outcome, Phase, RunResult, StepResult, Totals, Trouble};
+pub use event::{Failure, Outcome, Phase, Progress, RunResult, StepResult, Totals, Trouble};
 pub use load::{LoadError, load};
 pub use scenario::Scenario;
 pub use suite::{Shard, Suite, SuiteOptions, SuiteResult};

@@ -224,6 +224,11 @@ pub fn check(scenario: &Scenario) -> Vec<String> {
                     );
                 }
                 Action::Advance(0) => say(&place, "0 seconds change nothing".to_owned()),
+                Action::Run(command) => {
+                    if let Some(problem) = command.problem() {
+                        say(&place, problem.to_owned());
+                    }
+                }
                 Action::Fault(fault) => {
                     if fault.nth == 0 || fault.times == 0 {
                         say(&place, "a fault counts requests from 1".to_owned());

@@ -1,5 +1,6 @@
 //! One run: one scenario, one version, one seed, one API server.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fixname_controllers::driver::{Environment, Identity, Process, ProcessOptions, Sender};
@@ -34,6 +35,11 @@ pub struct RunOptions {
     pub name_scheme: Option<Scheme>,
     /// What of the model is played. The rest is there, or missing.
     pub parts: Parts,
+    /// Scenarios may run programs on this machine.
+    pub commands: bool,
+    /// Keeps what a failed run left for somebody to look at: its namespace on a
+    /// cluster that outlives the suite, else its objects, in a file in this folder.
+    pub keep_on_failure: Option<PathBuf>,
 }
 
 /// A run of which nothing is known yet, and which so has not passed.
@@ -49,6 +55,7 @@ pub(crate) fn begun(scenario: &Scenario, options: &RunOptions) -> RunResult {
         seed: options.seed,
         steps: Vec::new(),
         failures: Vec::new(),
+        kept: None,
     }
 }
 
@@ -254,6 +261,13 @@ impl<'a> Player<'a> {
                     self.watch_faults = self.watch_faults.saturating_add(fault.times);
                 }
                 Ok(())
+            }
+            Action::Run(command) => {
+                if !self.options.commands {
+                    return Err("commands of scenarios are not allowed here".to_owned());
+                }
+                let file = self.scenario.file.as_deref();
+                command.run(self.session, file, self.cancelled).await
             }
             Action::Restart => {
                 // The next one starts when the step's actions are done.

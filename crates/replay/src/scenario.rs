@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use crate::command::Command;
 use crate::seen::{Findings, Lines, Objects, Span};
 use crate::template::Matrix;
 
@@ -164,6 +165,8 @@ pub enum Action {
     Advance(u32),
     /// Has the API server misbehave; only the embedded one can.
     Fault(Fault),
+    /// Runs a program against the cluster.
+    Run(Command),
 }
 
 /// The name of an object.

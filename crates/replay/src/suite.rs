@@ -5,6 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -13,7 +14,7 @@ use fixname_controllers::Parts;
 use fixname_naming::Scheme;
 
 use crate::backend::{Backend, BackendError};
-use crate::event::{Failure, Phase, RunResult, Totals, Trouble, Verdict};
+use crate::event::{Failure, Phase, Progress, RunResult, Totals, Trouble, Verdict};
 use crate::expect::wins;
 use crate::run::{RunOptions, begun};
 use crate::scenario::Scenario;
@@ -35,6 +36,10 @@ pub struct SuiteOptions {
     pub parts: Parts,
     /// Starts nothing new after the first failure.
     pub fail_fast: bool,
+    /// Scenarios may run programs on this machine.
+    pub commands: bool,
+    /// Keeps what a failed run left; see [`RunOptions::keep_on_failure`].
+    pub keep_on_failure: Option<PathBuf>,
 }
 
 impl Default for SuiteOptions {
@@ -48,6 +53,8 @@ impl Default for SuiteOptions {
             name_scheme: None,
             parts: Parts::all(),
             fail_fast: false,
+            commands: false,
+            keep_on_failure: None,
         }
     }
 }
@@ -104,6 +111,9 @@ pub struct SuiteResult {
     pub troubles: Vec<Trouble>,
     /// What the runs did not show, though a scenario asks for it.
     pub not_judged: Vec<String>,
+    /// Clusters that were made for the suite and kept for the sake of failed runs,
+    /// with how to reach and how to remove them.
+    pub kept: Vec<String>,
 }
 
 impl SuiteResult {
@@ -171,6 +181,8 @@ impl<'a> Suite<'a> {
                         seed: self.options.seed.wrapping_add(repeat),
                         name_scheme: self.options.name_scheme,
                         parts: self.options.parts,
+                        commands: self.options.commands,
+                        keep_on_failure: self.options.keep_on_failure.clone(),
                     },
                 ));
             }
@@ -203,13 +215,14 @@ impl<'a> Suite<'a> {
         list
     }
 
-    /// Runs everything; `report` gets each run as soon as all before it are done.
+    /// Runs everything; `report` gets each run as soon as all before it are done, and
+    /// hears at once how far the suite has come.
     /// A run that cannot be made, and something left behind, are trouble in the result.
     pub fn run(
         &self,
         backend: &dyn Backend,
         cancelled: &(dyn Fn() -> bool + Sync),
-        report: &mut dyn FnMut(&RunResult),
+        report: &mut dyn FnMut(Progress<'_>),
     ) -> SuiteResult {
         let plan = self.plan(backend.name());
         let mut result = SuiteResult {
@@ -236,7 +249,12 @@ impl<'a> Suite<'a> {
                 scope.spawn(move || queue.work(backend, cancelled, &done));
             }
             drop(done);
-            for (index, outcome) in results {
+            for (done, (index, outcome)) in (1..).zip(results) {
+                report(Progress::Ended {
+                    done,
+                    planned: plan.len(),
+                    name: &plan[index].0.name,
+                });
                 match outcome {
                     Ok(run) => {
                         finished.insert(index, run);
@@ -245,18 +263,19 @@ impl<'a> Suite<'a> {
                 }
                 while let Some(run) = finished.remove(&result.runs.len()) {
                     let run = self.judge_repeats(run, &result.runs);
-                    report(&run);
+                    report(Progress::Run(&run));
                     result.runs.push(run);
                 }
             }
         });
         // What ended out of order before an early stop still counts.
         for run in finished.into_values() {
-            report(&run);
+            report(Progress::Run(&run));
             result.runs.push(run);
         }
-        if let Err(error) = backend.finish() {
-            result.add_trouble(Phase::CleanUp, error.message);
+        match backend.finish() {
+            Ok(kept) => result.kept = kept,
+            Err(error) => result.add_trouble(Phase::CleanUp, error.message),
         }
         result
     }

@@ -98,6 +98,7 @@ fn word(action: &Action) -> String {
         Action::Delete(_) => "delete".to_owned(),
         Action::Advance(seconds) => format!("{seconds} s pass"),
         Action::Fault(_) => "fault".to_owned(),
+        Action::Run(_) => "run".to_owned(),
     }
 }
 

@@ -10,14 +10,16 @@ use fixname_naming::{LonghornVersion, Scheme};
 use fixname_replay::backend::{
     ContextBackend, ContextOptions, ControlPlaneBackend, EmbeddedBackend,
 };
+use fixname_replay::scenario::Action;
 use fixname_replay::{
-    Backend, BackendError, LoadError, Phase, Scenario, Shard, Suite, SuiteOptions, SuiteResult,
-    load,
+    Backend, BackendError, LoadError, Phase, Progress, Scenario, Shard, Suite, SuiteOptions,
+    SuiteResult, load,
 };
 use fixname_report::suite::{Detail, Document, SuiteHead, SuiteText};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
+use crate::meter::Meter;
 use crate::output::{Output, finish};
 use crate::reports::{Kind, Reports, Wanted};
 use crate::verbs::place::{Place, Where};
@@ -97,6 +99,14 @@ pub(crate) struct Args {
     /// Start nothing new after the first failure.
     #[arg(long, env = "FIXNAME_FAIL_FAST")]
     fail_fast: bool,
+    /// Let scenarios run programs on this machine (their `run` steps), with a
+    /// kubeconfig of the cluster that they play on.
+    #[arg(long, env = "FIXNAME_ALLOW_COMMANDS")]
+    allow_commands: bool,
+    /// Do not remove what failed runs made. Where the server ends with this program
+    /// (embedded, control-plane), their objects are written to files in FOLDER.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = "fixname-kept", env = "FIXNAME_KEEP_ON_FAILURE")]
+    keep_on_failure: Option<PathBuf>,
     /// What if? Give every version's model this name function instead of its
     /// own (truncated, sha256, sha224, uuid-8, …); expectations stay.
     #[arg(long, value_name = "SCHEME", env = "FIXNAME_NAME_SCHEME")]
@@ -224,6 +234,8 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             name_scheme: args.name_scheme,
             parts: args.play,
             fail_fast: args.fail_fast,
+            commands: args.allow_commands,
+            keep_on_failure: args.keep_on_failure.clone(),
         },
     );
     let began = Instant::now();
@@ -243,11 +255,20 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     };
     // A reader that has seen enough ends the output, not the runs or the verdict.
     let mut written = Ok(());
-    let mut result = suite.run(&*backend, &stop, &mut |run| {
-        if let (Ok(()), Some(Ok(text))) = (&written, &mut text) {
-            written = text.run(run);
+    let meter = Meter::new(output);
+    let mut result = suite.run(&*backend, &stop, &mut |progress| match progress {
+        Progress::Ended {
+            done,
+            planned,
+            name,
+        } => meter.show(done, planned, name),
+        Progress::Run(run) => {
+            if let (Ok(()), Some(Ok(text))) = (&written, &mut text) {
+                meter.aside(|| written = text.run(run));
+            }
         }
     });
+    drop(meter);
     drop(backend);
     if interrupt::interrupted() {
         result.add_trouble(Phase::Interrupted, "somebody pressed Ctrl-C");
@@ -351,6 +372,13 @@ fn selected(args: &Args) -> Result<Vec<Scenario>, Refused> {
         }
         scenarios.retain(|s| !s.longhorn.is_empty());
     }
+    if let (false, Some((name, command))) = (args.allow_commands, first_command(&scenarios)) {
+        return Err(Failure::usage(
+            format!("scenario {name} runs a program on this machine: {command:?}"),
+            "look at it, and give --allow-commands if you trust it; nothing was played",
+        )
+        .into());
+    }
     if scenarios.is_empty() {
         return Err(Failure::Told {
             exit: Exit::NothingRan,
@@ -360,6 +388,17 @@ fn selected(args: &Args) -> Result<Vec<Scenario>, Refused> {
         .into());
     }
     Ok(scenarios)
+}
+
+/// The first program that these scenarios run.
+fn first_command(scenarios: &[Scenario]) -> Option<(&str, String)> {
+    scenarios.iter().find_map(|scenario| {
+        let mut actions = scenario.steps.iter().flat_map(|step| &step.actions);
+        actions.find_map(|action| match action {
+            Action::Run(command) => Some((scenario.name.as_str(), command.command.join(" "))),
+            _ => None,
+        })
+    })
 }
 
 /// Whether a name fits a pattern, in which `*` stands for any letters.

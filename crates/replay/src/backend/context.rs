@@ -4,6 +4,7 @@
 //! runs is refused, unless nothing is played there.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -36,10 +37,14 @@ pub struct ContextOptions {
 #[derive(Debug)]
 pub struct ContextBackend {
     config: Config,
+    /// The same, for programs that scenarios run.
+    kubeconfig: Kubeconfig,
     namespace: Option<String>,
     time_scale: f64,
     /// The CRDs it loaded, and so removes.
     loaded: Vec<String>,
+    /// Namespaces of failed runs that were to be kept.
+    kept: Mutex<Vec<String>>,
 }
 
 impl ContextBackend {
@@ -55,14 +60,16 @@ impl ContextBackend {
                 context: options.context,
                 ..KubeConfigOptions::default()
             };
-            let config = match options.kubeconfig {
-                Some(path) => {
-                    let file = Kubeconfig::read_from(path).map_err(BackendError::new)?;
-                    Config::from_custom_kubeconfig(file, &chosen).await
-                }
-                None => Config::from_kubeconfig(&chosen).await,
+            let kubeconfig = match options.kubeconfig {
+                Some(path) => Kubeconfig::read_from(path),
+                None => Kubeconfig::read(),
+            };
+            let mut kubeconfig = kubeconfig.map_err(BackendError::new)?;
+            let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &chosen).await;
+            let config = config.map_err(BackendError::new)?;
+            if chosen.context.is_some() {
+                kubeconfig.current_context = chosen.context;
             }
-            .map_err(BackendError::new)?;
             let client = Client::try_from(config.clone()).map_err(BackendError::new)?;
             if !options.beside_longhorn {
                 refuse_longhorn(&client, &config).await?;
@@ -78,9 +85,11 @@ impl ContextBackend {
             let ours = ours.iter().map(ResourceExt::name_any);
             Ok(Self {
                 config,
+                kubeconfig,
                 namespace: options.namespace,
                 time_scale: options.time_scale,
                 loaded: ours.filter(|name| !there.contains(name)).collect(),
+                kept: Mutex::default(),
             })
         })
     }
@@ -95,10 +104,17 @@ impl ContextBackend {
         };
         Ok(Place {
             client: Client::try_from(self.config.clone()).map_err(BackendError::new)?,
+            kubeconfig: self.kubeconfig.clone(),
             namespace,
             end,
             time_scale: self.time_scale,
         })
+    }
+}
+
+impl ContextBackend {
+    fn kept(&self) -> MutexGuard<'_, Vec<String>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,10 +152,32 @@ impl Backend for ContextBackend {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        real::runtime()?.block_on(async { self.place()?.run(scenario, options, cancelled).await })
+        let place = self.place()?;
+        let result = real::runtime()?.block_on(place.run(scenario, options, cancelled))?;
+        if result.kept.is_some() {
+            self.kept().push(place.namespace);
+        }
+        Ok(result)
     }
 
-    fn finish(&self) -> Result<(), BackendError> {
+    fn finish(&self) -> Result<Vec<String>, BackendError> {
+        let kept = std::mem::take(&mut *self.kept());
+        if !kept.is_empty() {
+            // Without their definitions the objects would go as well.
+            let mut told = vec![format!(
+                "on {}: namespace {} (kubectl delete namespace {})",
+                self.config.cluster_url,
+                kept.join(", "),
+                kept.join(" ")
+            )];
+            if !self.loaded.is_empty() {
+                let loaded = self.loaded.join(" ");
+                told.push(format!(
+                    "and Longhorn's definitions (kubectl delete crd {loaded})"
+                ));
+            }
+            return Ok(told);
+        }
         real::runtime()?.block_on(async {
             let client = Client::try_from(self.config.clone()).map_err(BackendError::new)?;
             let crds: Api<CustomResourceDefinition> = Api::all(client);
@@ -148,7 +186,7 @@ impl Backend for ContextBackend {
                     .await
                     .map_err(|e| BackendError::new(format!("remove CRD {name}: {e}")))?;
             }
-            Ok(())
+            Ok(Vec::new())
         })
     }
 }

@@ -2,6 +2,7 @@
 //! stopped with it. Each run has a namespace of its own.
 
 use fixname_controlplane::{ControlPlane, Error, Options};
+use kube::config::Kubeconfig;
 
 use super::real::{self, NamespaceEnd, Place};
 use super::{Backend, BackendError};
@@ -34,6 +35,8 @@ impl ControlPlaneBackend {
         let client = self.plane.client(&namespace).await;
         Ok(Place {
             client: client.map_err(BackendError::new)?,
+            kubeconfig: Kubeconfig::from_yaml(self.plane.kubeconfig())
+                .map_err(BackendError::new)?,
             namespace,
             end: NamespaceEnd::Leave,
             time_scale: self.time_scale,

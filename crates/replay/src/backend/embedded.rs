@@ -8,10 +8,11 @@ use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_controllers::webhooks::Webhooks;
 
+use super::kept::keep;
 use super::{Backend, BackendError, EPOCH, Session, prepare};
 use crate::event::RunResult;
 use crate::run::{RunOptions, run};
-use crate::scenario::Scenario;
+use crate::scenario::{Action, Scenario};
 use crate::webhooks::{Hook, Judged};
 
 /// The longest a model request takes. Recorded attempts come 0, 8-10, 23-25 and
@@ -25,8 +26,17 @@ pub struct EmbeddedBackend;
 /// A runtime whose clock stands still while anything is to be done, and jumps when
 /// nothing is.
 pub(crate) fn virtual_time() -> Result<tokio::runtime::Runtime, BackendError> {
+    runtime(false)
+}
+
+/// The same, and whether it can listen. It stands still as well while a thread of
+/// [`tokio::task::spawn_blocking`] is at work.
+fn runtime(listens: bool) -> Result<tokio::runtime::Runtime, BackendError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let paused = builder.enable_time().start_paused(true);
+    if listens {
+        paused.enable_io();
+    }
     paused.build().map_err(BackendError::new)
 }
 
@@ -51,7 +61,9 @@ impl Backend for EmbeddedBackend {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        virtual_time()?.block_on(async {
+        let mut actions = scenario.steps.iter().flat_map(|step| &step.actions);
+        let listens = actions.any(|action| matches!(action, Action::Run(_)));
+        runtime(listens)?.block_on(async {
             let server = server(options.seed);
             let namespace = fixname_longhorn::NAMESPACE;
             let client = server.client(namespace);
@@ -66,13 +78,17 @@ impl Backend for EmbeddedBackend {
             let session = Session {
                 client,
                 server: Some(server),
+                kubeconfig: None,
                 namespace: namespace.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),
                 admission: Admission::Cluster,
                 webhooks,
                 latency: LATENCY,
             };
-            Ok(run(scenario, options, &session, cancelled).await)
+            let mut result = run(scenario, options, &session, cancelled).await;
+            let folder = options.keep_on_failure.as_deref();
+            keep(&mut result, folder, &session.client, namespace).await;
+            Ok(result)
         })
     }
 }

@@ -90,14 +90,22 @@ impl Backend for MadeBackend {
         self.context.run(scenario, options, cancelled)
     }
 
-    fn finish(&self) -> Result<(), BackendError> {
+    fn finish(&self) -> Result<Vec<String>, BackendError> {
         // A kind cluster that was there before is left as it was.
         let left = self.context.finish();
         let mut cluster = self
             .cluster
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        cluster.remove()?;
-        left
+        match left {
+            Ok(mut kept) if !kept.is_empty() => {
+                kept.push(cluster.keep()?);
+                Ok(kept)
+            }
+            left => {
+                cluster.remove()?;
+                left
+            }
+        }
     }
 }

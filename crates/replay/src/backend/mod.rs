@@ -3,6 +3,7 @@
 mod context;
 mod control_plane;
 pub(crate) mod embedded;
+mod kept;
 mod made;
 pub(crate) mod real;
 
@@ -14,6 +15,7 @@ use fixname_naming::LonghornVersion;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, PostParams};
+use kube::config::Kubeconfig;
 use kube::{Api, Client};
 
 pub use context::{ContextBackend, ContextOptions};
@@ -63,13 +65,14 @@ pub trait Backend: Sync {
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError>;
 
-    /// Removes what was made for the whole suite.
+    /// Removes what was made for the whole suite, unless a failed run is kept there.
+    /// Returns what stays, with how to reach and how to remove it.
     ///
     /// # Errors
     ///
     /// [`BackendError`] if something is left behind.
-    fn finish(&self) -> Result<(), BackendError> {
-        Ok(())
+    fn finish(&self) -> Result<Vec<String>, BackendError> {
+        Ok(Vec::new())
     }
 }
 
@@ -79,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// The server itself, if it is ours to meddle with.
     pub(crate) server: Option<ApiServer>,
+    /// How others reach it, where that is not the server above.
+    pub(crate) kubeconfig: Option<Kubeconfig>,
     pub(crate) namespace: String,
     pub(crate) clock: ModelClock,
     pub(crate) admission: Admission,

@@ -13,11 +13,13 @@ use fixname_longhorn::{
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::config::Kubeconfig;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::kept::keep;
 use super::{BackendError, Session, create_namespace, load_crds, wait_until_served};
 use crate::event::{Failure, RunResult, Verdict};
 use crate::run::{RunOptions, run};
@@ -52,6 +54,8 @@ pub(super) fn unique_namespace() -> String {
 /// A namespace of a real API server, for one run.
 pub(crate) struct Place {
     pub(crate) client: Client,
+    /// How programs reach it.
+    pub(crate) kubeconfig: Kubeconfig,
     pub(crate) namespace: String,
     pub(crate) end: NamespaceEnd,
     /// Model seconds that pass in one second.
@@ -85,6 +89,7 @@ impl Place {
         let session = Session {
             client: self.client.clone(),
             server: None,
+            kubeconfig: Some(self.kubeconfig.clone()),
             namespace: self.namespace.clone(),
             clock: ModelClock::new(super::EPOCH, self.time_scale),
             admission: match options.parts.has(Part::Webhooks) {
@@ -96,6 +101,15 @@ impl Place {
             latency: Duration::ZERO,
         };
         let mut result = run(scenario, options, &session, cancelled).await;
+        if let (Some(folder), Verdict::Failed) = (&options.keep_on_failure, result.result) {
+            match self.end {
+                NamespaceEnd::Leave => {
+                    keep(&mut result, Some(folder), &self.client, &self.namespace).await;
+                }
+                _ => result.kept = Some(format!("namespace {}", self.namespace)),
+            }
+            return Ok(result);
+        }
         if let Err(error) = self.clean_up(&there).await {
             result.result = Verdict::Failed;
             result.failures.push(Failure {

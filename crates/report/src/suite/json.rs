@@ -17,6 +17,7 @@ struct Report<'a> {
     not_run: usize,
     troubles: &'a [Trouble],
     not_judged: &'a [String],
+    kept: &'a [String],
 }
 
 pub(super) fn render(head: &SuiteHead, result: &SuiteResult) -> String {
@@ -28,5 +29,6 @@ pub(super) fn render(head: &SuiteHead, result: &SuiteResult) -> String {
         not_run: result.not_run(),
         troubles: &result.troubles,
         not_judged: &result.not_judged,
+        kept: &result.kept,
     })
 }

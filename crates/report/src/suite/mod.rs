@@ -87,6 +87,9 @@ fn again(head: &SuiteHead, run: &RunResult) -> String {
     if let Some(scheme) = &head.name_scheme {
         command.push_str(&format!(" --name-scheme {scheme}"));
     }
+    if head.play != "all" {
+        command.push_str(&format!(" --play {}", head.play));
+    }
     command
 }
 
@@ -101,6 +104,9 @@ fn failure_lines(head: &SuiteHead, run: &RunResult, failure: &Failure) -> Vec<St
         lines.push(format!("{label} {found}"));
     }
     lines.push(format!("again:    {}", again(head, run)));
+    if let Some(kept) = &run.kept {
+        lines.push(format!("kept:     {kept}"));
+    }
     if !failure.log.is_empty() {
         lines.push("the manager's last lines (model time):".to_owned());
         lines.extend(failure.log.iter().map(|line| format!("  {line}")));

@@ -42,6 +42,7 @@ fn run(name: &str, seed: u64, failures: Vec<Failure>) -> RunResult {
         seed,
         steps: Vec::new(),
         failures,
+        kept: None,
     }
 }
 

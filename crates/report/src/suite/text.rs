@@ -105,6 +105,9 @@ impl<W: Write> SuiteText<W> {
         for missing in &result.not_judged {
             writeln!(self.out, "not judged: {missing}")?;
         }
+        for kept in &result.kept {
+            writeln!(self.out, "kept: {kept}")?;
+        }
         write!(self.out, "{}", totals_line(result))?;
         writeln!(self.out, " in {:.1} s", wall.as_secs_f64())?;
         self.out.flush()
