@@ -4,12 +4,25 @@
 
 use std::time::Duration;
 
+use http::Method;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::request::Call;
-use crate::route::Route;
+use crate::request::verb;
+use crate::route::{Query, Route};
+
+pub(crate) mod client;
+
+pub use client::Faults;
+
+/// A request as faults see it.
+pub(crate) struct Target<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) route: &'a Route,
+    pub(crate) query: &'a Query,
+    pub(crate) user: &'a str,
+}
 
 /// Which requests a fault is for. What is not set matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,13 +85,13 @@ impl Matcher {
         self
     }
 
-    fn matches(&self, call: &Call) -> bool {
-        let Route::Resource(path) = &call.route else {
+    fn matches(&self, target: &Target<'_>) -> bool {
+        let Route::Resource(path) = target.route else {
             return false;
         };
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
-        is(&self.verb, call.verb())
+        is(&self.verb, verb(target.method, target.route, target.query))
             && is(&self.resource, &path.plural)
             && is(
                 &self.subresource,
@@ -89,7 +102,7 @@ impl Matcher {
                 path.namespace.as_deref().unwrap_or_default(),
             )
             && is(&self.name, path.name.as_deref().unwrap_or_default())
-            && is(&self.user, &call.user.name)
+            && is(&self.user, target.user)
     }
 }
 
@@ -211,10 +224,10 @@ impl FaultPlan {
     }
 
     /// The fault for this request: the first that is due.
-    pub(crate) fn next(&mut self, call: &Call) -> Option<FaultAction> {
+    pub(crate) fn next(&mut self, target: &Target<'_>) -> Option<FaultAction> {
         let mut due = None;
         for fault in &mut self.faults {
-            if !fault.matcher.matches(call) {
+            if !fault.matcher.matches(target) {
                 continue;
             }
             fault.seen += 1;

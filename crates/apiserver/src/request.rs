@@ -96,19 +96,7 @@ impl Call {
 
     /// The verb as Kubernetes counts them.
     pub(crate) fn verb(&self) -> &'static str {
-        let named = matches!(&self.route, Route::Resource(p) if p.name.is_some());
-        let watch =
-            self.query.flag("watch") || matches!(&self.route, Route::Resource(p) if p.watch);
-        match self.method {
-            Method::POST => "create",
-            Method::PUT => "update",
-            Method::PATCH => "patch",
-            Method::DELETE if named => "delete",
-            Method::DELETE => "deletecollection",
-            _ if watch => "watch",
-            _ if named => "get",
-            _ => "list",
-        }
+        verb(&self.method, &self.route, &self.query)
     }
 
     /// The same for errors: methods that Kubernetes does not know have none.
@@ -163,16 +151,21 @@ impl Call {
         let version = current.saturating_sub(self.behind).max(oldest);
         (version < current).then_some(version)
     }
+}
 
-    pub(crate) fn injected_conflict(&self) -> Failure {
-        match &self.route {
-            Route::Resource(path) => Failure::stale(
-                &path.group,
-                &path.plural,
-                path.name.as_deref().unwrap_or_default(),
-            ),
-            _ => Failure::stale("", "", ""),
-        }
+/// The verb as Kubernetes counts them.
+pub(crate) fn verb(method: &Method, route: &Route, query: &Query) -> &'static str {
+    let named = matches!(route, Route::Resource(p) if p.name.is_some());
+    let watch = query.flag("watch") || matches!(route, Route::Resource(p) if p.watch);
+    match *method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if named => "delete",
+        Method::DELETE => "deletecollection",
+        _ if watch => "watch",
+        _ if named => "get",
+        _ => "list",
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::admission::{Admission, UserInfo};
 use crate::clock::{Clock, TokioClock};
-use crate::fault::{FaultAction, FaultPlan};
+use crate::fault::{self, FaultAction, FaultPlan, Target};
 use crate::reply::{Dropped, Reply, ReplyBody};
 use crate::request::Call;
 use crate::resource::{Registry, Resource, TableKey};
@@ -265,14 +265,19 @@ impl ApiServer {
             Ok(call) => call,
             Err(failure) => return Ok(Reply::failure(&failure).into_response()),
         };
-        let fault = self
+        let hit = self
             .inner
             .faults
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .next(&call);
+            .next(&Target {
+                method: &call.method,
+                route: &call.route,
+                query: &call.query,
+                user: &call.user.name,
+            });
         let mut lose_answer = false;
-        match fault {
+        match hit {
             None | Some(FaultAction::BreakWatch { .. }) => {}
             Some(FaultAction::Stale { behind }) => call.behind = behind,
             Some(FaultAction::Delay(time)) => tokio::time::sleep(time).await,
@@ -280,12 +285,11 @@ impl ApiServer {
                 return Ok(Reply::status(status).into_response());
             }
             Some(FaultAction::Conflict) => {
-                let failure = call.injected_conflict();
+                let failure = fault::client::conflict(&call.route);
                 return Ok(Reply::failure(&failure).into_response());
             }
             Some(FaultAction::Expired) => {
-                let failure =
-                    Failure::expired("The resourceVersion for the provided watch is too old.");
+                let failure = fault::client::expired();
                 return Ok(Reply::failure(&failure).into_response());
             }
             Some(FaultAction::Drop) => return Err(Dropped),
@@ -311,7 +315,7 @@ impl ApiServer {
                 reply
             }
         };
-        if let Some(FaultAction::BreakWatch { after }) = fault {
+        if let Some(FaultAction::BreakWatch { after }) = hit {
             reply.break_after(after);
         }
         Ok(reply.into_response())

@@ -1,11 +1,10 @@
 //! What a step does to single objects, and to the API server itself.
 
-use fixname_apiserver::{ApiServer, FaultAction, Matcher};
+use fixname_apiserver::{FaultAction, Faults, Matcher};
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::backend::MODEL_USER;
 use crate::kinds::{self, Served};
 use crate::scenario::{Fault, FaultKind, ObjectName, ObjectPatch};
 
@@ -70,20 +69,9 @@ pub(crate) async fn delete(
         .map_err(|e| format!("delete {} {}: {e}", object.kind, object.name))
 }
 
-/// Has the server misbehave from now on.
-///
-/// # Errors
-///
-/// That this backend's server cannot.
-pub(crate) fn fault(server: Option<&ApiServer>, fault: &Fault) -> Result<(), String> {
-    let Some(server) = server else {
-        return Err(
-            "only the embedded API server can be made to misbehave: play this scenario there, \
-             or declare `backends: [embedded]` in it"
-                .to_owned(),
-        );
-    };
-    let mut matcher = Matcher::any().user(MODEL_USER);
+/// Has the server misbehave from now on, as the model sees it.
+pub(crate) fn fault(faults: &Faults, fault: &Fault) {
+    let mut matcher = Matcher::any();
     if let Some(verb) = &fault.verb {
         matcher = matcher.verb(verb);
     }
@@ -101,6 +89,5 @@ pub(crate) fn fault(server: Option<&ApiServer>, fault: &Fault) -> Result<(), Str
         FaultKind::BreakWatch => FaultAction::BreakWatch { after: 0 },
         FaultKind::Expired => FaultAction::Expired,
     };
-    server.faults(|plan| plan.span(fault.nth, fault.times, matcher, action));
-    Ok(())
+    faults.plan(|plan| plan.span(fault.nth, fault.times, matcher, action));
 }

@@ -9,7 +9,7 @@ use fixname_naming::{LonghornVersion, upgrade_path};
 use crate::act;
 use crate::expect::{PATIENCE, TWO_RESYNCS};
 use crate::kinds;
-use crate::scenario::{Action, BackendName, DiskPath, Expectation, Scenario, Subject};
+use crate::scenario::{Action, DiskPath, Expectation, Scenario, Subject};
 use crate::seen::{Rule, Span, Time};
 use crate::template::{self, Instance};
 
@@ -232,13 +232,6 @@ pub fn check(scenario: &Scenario) -> Vec<String> {
                 Action::Fault(fault) => {
                     if fault.nth == 0 || fault.times == 0 {
                         say(&place, "a fault counts requests from 1".to_owned());
-                    }
-                    let only_embedded = Some([BackendName::Embedded].as_slice());
-                    if scenario.backends.as_deref() != only_embedded {
-                        say(
-                            &place,
-                            "only the embedded API server can be made to misbehave: declare `backends: [embedded]`".to_owned(),
-                        );
                     }
                 }
                 Action::Restart if index == 0 => {

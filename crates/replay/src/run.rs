@@ -255,7 +255,7 @@ impl<'a> Player<'a> {
                 Ok(())
             }
             Action::Fault(fault) => {
-                act::fault(self.session.server.as_ref(), fault)?;
+                act::fault(&self.session.faults, fault);
                 self.faults = self.faults.saturating_add(fault.times);
                 if fault.verb.as_deref() == Some("watch") {
                     self.watch_faults = self.watch_faults.saturating_add(fault.times);
@@ -345,7 +345,7 @@ impl<'a> Player<'a> {
 
     /// A fault that no request met has shown nothing.
     fn faults_never_met(&self) -> Option<Failure> {
-        let met = self.session.server.as_ref()?.faults(|plan| plan.injected());
+        let met = self.session.faults.plan(|plan| plan.injected());
         (met < self.faults).then(|| Failure {
             step: "the whole run".to_owned(),
             line: None,

@@ -55,7 +55,7 @@ pub struct Scenario {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackendName {
-    /// The embedded API server, which alone can be made to misbehave.
+    /// The embedded API server.
     Embedded,
     /// etcd and kube-apiserver as programs.
     ControlPlane,
@@ -163,7 +163,7 @@ pub enum Action {
     Delete(ObjectName),
     /// Lets so many model seconds pass.
     Advance(u32),
-    /// Has the API server misbehave; only the embedded one can.
+    /// Has the API server misbehave, as the managers see it.
     Fault(Fault),
     /// Runs a program against the cluster.
     Run(Command),

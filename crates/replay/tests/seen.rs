@@ -177,11 +177,11 @@ fn what_moves_is_not_stuck() {
 #[test]
 fn a_fault_that_no_request_meets_fails() {
     let fault = "      - fault: {verb: create, resource: replicas, action: error}";
-    let text = found("{settled: {image: parrot}}", fault, "backends: [embedded]").join("\n");
+    let text = found("{settled: {image: parrot}}", fault, "").join("\n");
     assert!(!text.is_empty());
     let fault = "      - fault: {verb: delete, resource: backingimages, action: error}";
     let stuck = "{stuck: {image: parrot, contested: [node-1/disk-7, node-2/default-disk]}}";
-    let text = found(stuck, fault, "backends: [embedded]").join("\n");
+    let text = found(stuck, fault, "").join("\n");
     assert!(text.contains("0 were met"), "{text}");
 }
 
@@ -284,9 +284,11 @@ fn expectations_that_could_not_fail_or_not_hold_are_refused() {
     }
     for (action, problem) in [
         (
-            "fault: {verb: create, action: error}",
-            "declare `backends: [embedded]`",
+            "fault: {verb: create, action: error, nth: 0}",
+            "a fault counts requests from 1",
         ),
+        ("run: {command: []}", "without a program"),
+        ("run: {command: [a], within: 0}", "0 seconds"),
         ("advance: 0", "0 seconds change nothing"),
         ("apply: {kind: BackingImage}", "no apiVersion"),
         (

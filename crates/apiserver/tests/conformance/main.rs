@@ -39,6 +39,7 @@ mod definitions;
 mod delete;
 mod differences;
 mod discovery;
+mod faults;
 mod forms;
 mod hostile;
 mod kept;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use fixname_apiserver::{ApiServer, TokioClock};
+use fixname_apiserver::{ApiServer, Faults, TokioClock};
 use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_controllers::webhooks::Webhooks;
@@ -78,6 +78,7 @@ impl Backend for EmbeddedBackend {
             let session = Session {
                 client,
                 server: Some(server),
+                faults: Faults::new(options.seed),
                 kubeconfig: None,
                 namespace: namespace.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),

@@ -9,7 +9,7 @@ pub(crate) mod real;
 
 use std::time::Duration;
 
-use fixname_apiserver::ApiServer;
+use fixname_apiserver::{ApiServer, Faults};
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_naming::LonghornVersion;
 use k8s_openapi::api::core::v1::Namespace;
@@ -82,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// The server itself, if it is ours to meddle with.
     pub(crate) server: Option<ApiServer>,
+    /// What the model's requests meet on their way to it.
+    pub(crate) faults: Faults,
     /// How others reach it, where that is not the server above.
     pub(crate) kubeconfig: Option<Kubeconfig>,
     pub(crate) namespace: String,
@@ -92,18 +94,18 @@ pub(crate) struct Session {
     pub(crate) latency: Duration,
 }
 
-/// Whom the model's requests come from on the embedded server, so that faults hit
-/// it and not the scenario's own looks: Longhorn's service account.
-pub(crate) const MODEL_USER: &str =
-    "system:serviceaccount:longhorn-system:longhorn-service-account";
+/// Whom the model's requests come from on the embedded server: Longhorn's service account.
+const MODEL_USER: &str = "system:serviceaccount:longhorn-system:longhorn-service-account";
 
 impl Session {
-    /// The client of the model.
+    /// The client of the model, which meets the faults; the scenario's own steps and
+    /// looks do not.
     pub(crate) fn model_client(&self) -> Client {
-        match &self.server {
+        let client = match &self.server {
             Some(server) => server.client_as(MODEL_USER, &self.namespace),
             None => self.client.clone(),
-        }
+        };
+        self.faults.before(client, &self.namespace)
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use fixname_apiserver::Faults;
 use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_longhorn::{
@@ -89,6 +90,7 @@ impl Place {
         let session = Session {
             client: self.client.clone(),
             server: None,
+            faults: Faults::new(options.seed),
             kubeconfig: Some(self.kubeconfig.clone()),
             namespace: self.namespace.clone(),
             clock: ModelClock::new(super::EPOCH, self.time_scale),
