@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fixname_collision::simulate::{Hash, Model, Options, Plan, run};
 use fixname_collision::{Birthday, Classes, Target, disks_for};
-use fixname_planes::{Engine, Planes, Prefixes};
+use fixname_planes::{Engine, Occupancy, Planes, Prefixes};
 
 const SEED: u64 = 1;
 
@@ -48,6 +48,16 @@ fn prefixes(c: &mut Criterion) {
             let mut sum = 0;
             let mut each = |_: u64, count: u32| sum += u64::from(count);
             b.iter(|| set.distinct(&planes, black_box(0..CLUSTERS), disks, 16, &mut each));
+        });
+        paths(c, &format!("occupancy of {disks}"), items, |b, engine| {
+            let planes = planes(engine);
+            let mut kernel = Occupancy::new(disks as u64, 16).expect("the size is legal");
+            let mut sum = 0;
+            b.iter(|| {
+                kernel.count(&planes, black_box(0..CLUSTERS), &mut |_, shared| {
+                    sum += u64::from(shared.excess());
+                });
+            });
         });
         paths(c, &format!("repeats of {disks}"), items, |b, engine| {
             let (planes, mut set) = (planes(engine), Prefixes::default());

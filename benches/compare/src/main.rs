@@ -13,7 +13,7 @@ use std::io::{BufRead as _, Write as _};
 
 use fixname_collision::simulate::{Hash, Model, Options, Part, Plan, run};
 use fixname_collision::{Birthday, Classes};
-use fixname_planes::{Engine, Planes, Prefixes};
+use fixname_planes::{Engine, Occupancy, Planes, Shared};
 use rustix::time::{ClockId, clock_gettime};
 
 type Failure = Box<dyn std::error::Error>;
@@ -122,8 +122,9 @@ fn engine() -> Engine {
 /// The kernel alone, which answers what a sort answers: how many are different.
 fn distinct(disks: u64, clusters: u64) -> Result<(u64, f64), Failure> {
     let planes = Planes::new(SEED, engine())?;
+    let mut kernel = Occupancy::new(disks, 16).ok_or("no such number of disks")?;
     let mut collided = 0;
-    let mut each = |_: u64, count: u32| collided += u64::from(u64::from(count) < disks);
-    Prefixes::default().distinct(&planes, 0..clusters, disks.try_into()?, 16, &mut each);
+    let mut each = |_: u64, shared: Shared<'_>| collided += u64::from(shared.excess() > 0);
+    kernel.count(&planes, 0..clusters, &mut each);
     Ok((disks * clusters, collided as f64 / clusters as f64))
 }

@@ -22,11 +22,13 @@
 
 mod lanes;
 mod loops;
+mod occupancy;
 mod plane;
 mod simd;
 mod stream;
 
 pub use lanes::{LANES, compress16};
 pub use loops::{Filter, MOST_BITS, Prefixes, heads};
+pub use occupancy::{Occupancy, Shared};
 pub use plane::{Block, Engine, MOST_CLUSTERS, NoVector, Planes};
 pub use stream::PlaneStream;

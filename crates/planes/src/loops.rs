@@ -18,9 +18,9 @@ const GROUP: usize = 16;
 const STEP: usize = 16;
 
 /// On the border of a cache line, so that no vector of it lies on two.
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Aligned<T>(T);
+pub(crate) struct Aligned<T>(pub(crate) T);
 
 /// A set of prefixes, and the two questions that are asked with it.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use super::counts::Counts;
 use super::model::{Plan, PlanError, Shard};
 
 /// Changes when the same plan would give other counts.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;
 /// Changes when a reader of the file would go wrong.
 const FORMAT_VERSION: u32 = 1;
 /// What kind of file it is.

@@ -1,11 +1,13 @@
-//! Names that are the first bits of a UUID: all disks of a cluster are drawn
-//! in the order in which they join.
+//! Names that are the first bits of a UUID: all disks of a cluster are drawn,
+//! in the order in which they join or, if there are some dozens and no more
+//! names than a prefix has, in the order of their names. Which way it is depends
+//! on the model alone, never on the machine.
 
 use std::ops::Range;
 
-use fixname_planes::{MOST_BITS, Planes, Prefixes};
+use fixname_planes::{MOST_BITS, Occupancy, Planes, Prefixes, Shared};
 
-use super::counts::Counts;
+use super::counts::{Counts, pairs_in};
 use super::disk::{AT_ONCE, Disks, long_key};
 use super::groups::{Groups, LongKey, Lookup};
 
@@ -16,6 +18,7 @@ pub(super) const MOST_DISKS: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Uniform {
     prefixes: Prefixes,
+    occupancy: Option<((u16, u64), Occupancy)>,
     disks: Disks,
     groups: Groups,
     keys: Vec<u64>,
@@ -31,7 +34,8 @@ impl Uniform {
         disks: u64,
         counts: &mut Counts,
     ) {
-        if u32::from(bits) <= MOST_BITS {
+        if self.by_name(planes, &clusters, (bits, disks), counts) {
+        } else if u32::from(bits) <= MOST_BITS {
             self.prefixes(planes, clusters, bits, disks, counts);
         } else {
             for cluster in clusters {
@@ -39,6 +43,45 @@ impl Uniform {
                 counts.enter(&self.groups.sizes);
             }
         }
+    }
+
+    /// In the order of the names, if that way is for such clusters.
+    fn by_name(
+        &mut self,
+        planes: &Planes,
+        clusters: &Range<u64>,
+        (bits, disks): (u16, u64),
+        counts: &mut Counts,
+    ) -> bool {
+        if self
+            .occupancy
+            .as_ref()
+            .is_none_or(|(of, _)| *of != (bits, disks))
+        {
+            let Some(kernel) = Occupancy::new(disks, bits.into()) else {
+                return false;
+            };
+            self.occupancy = Some(((bits, disks), kernel));
+        }
+        let Some((_, kernel)) = &mut self.occupancy else {
+            return false;
+        };
+        let (mut collided, mut twos, mut squared_pairs) = (0, 0, 0);
+        kernel.count(planes, clusters.clone(), &mut |_, shared: Shared<'_>| {
+            let larger: Vec<u64> = shared.larger.iter().map(|size| (*size).into()).collect();
+            let pairs = u128::from(shared.twos) + counts.enter_groups(&larger);
+            collided += u64::from(pairs > 0);
+            twos += u64::from(shared.twos);
+            squared_pairs += pairs * pairs;
+        });
+        counts.clusters += clusters.end - clusters.start;
+        counts.collided += collided;
+        counts.squared_pairs += squared_pairs;
+        counts.pairs += u128::from(twos) * pairs_in(2);
+        if twos > 0 {
+            *counts.groups.entry(2).or_default() += twos;
+        }
+        true
     }
 
     fn prefixes(

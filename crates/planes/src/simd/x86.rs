@@ -21,13 +21,16 @@ const VECTORS: usize = 8;
 /// The same for wide ones, of which a processor does half as many in a cycle.
 const WIDE_VECTORS: usize = 4;
 
+mod occupancy;
 mod sha;
 
+pub(crate) use occupancy::occupancy;
 pub(crate) use sha::compress16;
 
 /// The expanded key. That one exists proves that the processor has AVX2, BMI1,
 /// BMI2, LZCNT, POPCNT, AES and VAES; if it is `wide`, also AVX-512 F, BW, DQ,
-/// VL and VPOPCNTDQ.
+/// VL, VPOPCNTDQ, BITALG and VBMI2 (every processor so far that has the first
+/// five and VAES has the other two).
 #[derive(Clone)]
 pub(crate) struct Vector {
     rounds: [__m128i; 11],
@@ -51,6 +54,8 @@ fn has_512() -> bool {
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vpopcntdq")
+        && is_x86_feature_detected!("avx512bitalg")
+        && is_x86_feature_detected!("avx512vbmi2")
 }
 
 impl Vector {
