@@ -17,9 +17,9 @@ const NAMESPACE: &str = "longhorn-system";
 async fn synced() -> (ApiServer, Api<Setting>, Caches) {
     let server = ApiServer::builder().build();
     let client = server.client(NAMESPACE);
-    for crd in fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest()) {
+    for crd in fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest()).iter() {
         let crds = Api::all(client.clone());
-        crds.create(&PostParams::default(), &crd)
+        crds.create(&PostParams::default(), crd)
             .await
             .expect("definition");
     }

@@ -111,7 +111,8 @@ impl World {
             .build();
         let client = server.client(NAMESPACE);
         for crd in crds::crds(&crds::newest())
-            .into_iter()
+            .iter()
+            .cloned()
             .chain([crds::volume_crd()])
         {
             let api = Api::all(client.clone());

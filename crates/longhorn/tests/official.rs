@@ -144,7 +144,7 @@ fn our_definitions_are_the_official_ones() {
     let mut wrong = Vec::new();
     let mut compared = 0;
     for (release, official) in official() {
-        for ours in crds(&release) {
+        for ours in crds(&release).iter() {
             let ours = serde_json::to_value(ours).expect("a definition is JSON");
             let kind = ours["spec"]["names"]["kind"].as_str().unwrap_or_default();
             let Some(theirs) = official.get(kind) else {

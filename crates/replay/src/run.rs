@@ -1,6 +1,7 @@
 //! One run: one scenario, one version, one seed, one API server.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use fixname_controllers::driver::{Environment, Identity, Process, ProcessOptions, Sender};
@@ -331,6 +332,9 @@ impl<'a> Player<'a> {
             expected: &expected,
             manager_image: &image,
             cancelled: self.cancelled,
+            server: self.session.server.as_ref(),
+            last: Mutex::default(),
+            last_look: Mutex::default(),
         };
         match expectation.subject().map_err(|error| vec![error])? {
             Subject::Stuck(stuck) => observer.stuck(stuck).await,

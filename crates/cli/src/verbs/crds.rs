@@ -68,7 +68,8 @@ pub(super) fn definitions(
         return Ok(Vec::new());
     };
     let release = &resolved(version, output)?.release().version;
-    let written = crds(release).into_iter().map(|crd| {
+    let all = crds(release);
+    let written = all.iter().map(|crd| {
         // With its apiVersion and kind.
         serde_json::to_value(crd).map_err(|error| {
             Failure::usage(

@@ -12,6 +12,9 @@
 mod columns;
 mod fields;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use fixname_naming::LonghornVersion;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::schema::StructuralSchemaRewriter;
@@ -67,8 +70,14 @@ const HAS_OLD_VERSION: Releases = Releases::before(1, 10, 0);
 const SERVES_OLD_VERSION: Releases = Releases::before(1, 9, 0);
 
 /// The definitions of all kinds in [`Kind::ALL`], in that order, as of a release.
-pub fn crds(release: &LonghornVersion) -> Vec<CustomResourceDefinition> {
-    Kind::ALL.iter().map(|kind| crd(*kind, release)).collect()
+pub fn crds(release: &LonghornVersion) -> Arc<[CustomResourceDefinition]> {
+    // Made once a release: a suite of scenarios asks for them in each run.
+    static MADE: Mutex<BTreeMap<[u64; 3], Arc<[CustomResourceDefinition]>>> =
+        Mutex::new(BTreeMap::new());
+    let number = [release.major, release.minor, release.patch];
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = || Kind::ALL.iter().map(|kind| crd(*kind, release)).collect();
+    made.entry(number).or_insert_with(all).clone()
 }
 
 /// The definition of one kind, as of a release.
@@ -373,7 +382,7 @@ mod tests {
     #[test]
     fn every_release_has_structural_schemas() {
         for release in releases() {
-            for crd in crds(&release.version) {
+            for crd in crds(&release.version).iter() {
                 let text = serde_json::to_string(&crd).unwrap();
                 for word in ["$ref", "anyOf", "\"extra\"", ":null"] {
                     assert!(!text.contains(word), "{word} in {text}");

@@ -118,8 +118,8 @@ pub(crate) async fn load_crds(
     release: &LonghornVersion,
 ) -> Result<(), BackendError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in fixname_longhorn::crds::crds(release) {
-        match api.create(&PostParams::default(), &crd).await {
+    for crd in fixname_longhorn::crds::crds(release).iter() {
+        match api.create(&PostParams::default(), crd).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
             Err(error) => return Err(BackendError::new(format!("load Longhorn's CRDs: {error}"))),

@@ -8,8 +8,10 @@ mod settled;
 mod stuck;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{FIRST_RESYNC, ModelClock, RESYNC};
 use fixname_controllers::{Behaviour, Store, Trace, View};
 use fixname_longhorn::{BackingImage, CopyState, DataEngine};
@@ -17,7 +19,7 @@ use fixname_naming::{DiskUuid, ImageRef};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-pub(crate) use seen::words;
+pub(crate) use seen::{Look, words};
 
 use crate::event::{Disk, Outcome};
 use crate::scenario::{Cluster, DiskPath};
@@ -49,13 +51,35 @@ pub(crate) struct Observer<'a> {
     pub(crate) expected: &'a Behaviour,
     pub(crate) manager_image: &'a ImageRef,
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// The server, if it can say at once that nothing has changed.
+    pub(crate) server: Option<&'a ApiServer>,
+    /// What was seen last, and the version of the server's state then.
+    pub(crate) last: Mutex<Option<(u64, Arc<View>)>>,
+    /// The same of single things.
+    pub(crate) last_look: Mutex<Option<(u64, Look)>>,
 }
 
 /// The state was not reached; what was found instead.
 pub(crate) type Mismatch = Vec<String>;
 
 impl Observer<'_> {
-    async fn view(&self) -> Result<View, Mismatch> {
+    /// What there is now. Nothing is read where nothing was written since the last look.
+    async fn view(&self) -> Result<Arc<View>, Mismatch> {
+        let version = self.server.map(ApiServer::resource_version);
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(now), Some((then, view))) = (version, &*last())
+            && now == *then
+        {
+            return Ok(view.clone());
+        }
+        let view = Arc::new(self.read().await?);
+        if let Some(version) = version {
+            *last() = Some((version, view.clone()));
+        }
+        Ok(view)
+    }
+
+    async fn read(&self) -> Result<View, Mismatch> {
         async fn list<T>(client: &Client, namespace: &str) -> Result<Store<T>, Mismatch>
         where
             T: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
@@ -68,7 +92,7 @@ impl Observer<'_> {
             let list = list.map_err(|e| vec![format!("the API server did not answer: {e}")])?;
             Ok(list
                 .into_iter()
-                .map(|object| (object.name_any(), std::sync::Arc::new(object)))
+                .map(|object| (object.name_any(), Arc::new(object)))
                 .collect())
         }
         Ok(View {
@@ -84,7 +108,7 @@ impl Observer<'_> {
     async fn eventually<T>(
         &self,
         mut check: impl FnMut(&View) -> Result<T, Mismatch>,
-    ) -> Result<(T, View), Mismatch> {
+    ) -> Result<(T, Arc<View>), Mismatch> {
         let deadline = self.clock.elapsed() + PATIENCE;
         loop {
             if (self.cancelled)() {

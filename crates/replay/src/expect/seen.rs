@@ -1,8 +1,10 @@
 //! Single things: objects, lines, events and findings, looked at once a model
 //! second for as long as an expectation says.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
+use fixname_apiserver::ApiServer;
 use fixname_controllers::TraceItem;
 use fixname_diagnose::{Options, diagnose};
 use fixname_longhorn::{Coverage, CoverageState, Inventory, Kind};
@@ -18,7 +20,8 @@ use crate::scenario::Subject;
 use crate::seen::{Expression, Findings, Lines, Objects, Rule, Time};
 
 /// What one look showed.
-struct Look {
+#[derive(Clone)]
+pub(crate) struct Look {
     holds: bool,
     /// Why it does not hold, for a person.
     why: Vec<String>,
@@ -153,7 +156,30 @@ impl Observer<'_> {
         format!("after {seconds} model seconds")
     }
 
+    /// Objects, and what follows from them alone, are looked at again only when
+    /// something was written; an observer is for one subject.
     async fn look(&self, subject: Subject<'_>, from: usize) -> Result<Look, Mismatch> {
+        let is_state = matches!(subject, Subject::Objects(_) | Subject::Findings(_));
+        let version = self.server.filter(|_| is_state);
+        let version = version.map(ApiServer::resource_version);
+        let last = || {
+            self.last_look
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let (Some(now), Some((then, look))) = (version, &*last())
+            && now == *then
+        {
+            return Ok(look.clone());
+        }
+        let look = self.look_anew(subject, from).await?;
+        if let Some(version) = version {
+            *last() = Some((version, look.clone()));
+        }
+        Ok(look)
+    }
+
+    async fn look_anew(&self, subject: Subject<'_>, from: usize) -> Result<Look, Mismatch> {
         match subject {
             Subject::Objects(wanted) => self.look_at_objects(wanted).await,
             // Silence proves nothing where nobody's log is read.

@@ -21,7 +21,7 @@ impl Observer<'_> {
         let until = self.clock.elapsed() + TWO_RESYNCS;
         while self.clock.elapsed() < until {
             self.clock.sleep(LOOK * 5).await;
-            self.check_settled(&settled.image, &self.view().await?)
+            self.check_settled(&settled.image, &*self.view().await?)
                 .map_err(|mut found| {
                     found.insert(0, "all was well, but did not stay so:".to_owned());
                     found
