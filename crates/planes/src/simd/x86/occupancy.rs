@@ -70,7 +70,7 @@ fn wide(
                 _ => aside[at] = true,
             }
         }
-        sparse(shape, &mut draws, work, len);
+        sparse(shape, draws.map(|draws| Ahead::new(draws)), work, len);
         for ((work, four), aside) in work.iter_mut().zip(fours).zip(aside) {
             if aside {
                 work.four(shape, &Wide(vector), planes, four);
@@ -91,6 +91,7 @@ impl Key {
 }
 
 /// Four blocks at a time.
+#[derive(Clone, Copy)]
 struct Draws<'a> {
     key: &'a Key,
     /// The counters of blocks 0 to 3, and the first key.
@@ -124,6 +125,29 @@ impl<'a> Draws<'a> {
             state = _mm512_aesenc_epi128(state, self.key.0[round]);
         }
         _mm512_aesenclast_epi128(state, self.key.0[10])
+    }
+}
+
+/// Draws of which the next is on its way through the cipher while the last is
+/// counted: the processor cannot look that far ahead by itself.
+#[derive(Clone, Copy)]
+struct Ahead<'a> {
+    draws: Draws<'a>,
+    next: __m512i,
+}
+
+impl<'a> Ahead<'a> {
+    #[inline]
+    #[target_feature(enable = "avx512f,vaes")]
+    fn new(mut draws: Draws<'a>) -> Self {
+        let next = draws.draw();
+        Self { draws, next }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,vaes")]
+    fn draw(&mut self) -> __m512i {
+        std::mem::replace(&mut self.next, self.draws.draw())
     }
 }
 
@@ -290,28 +314,28 @@ fn ones<const COUNT: usize>(strings: Strings<COUNT>, firsts: Strings<COUNT>) -> 
 
 #[inline]
 #[target_feature(enable = "avx512f,vaes")]
-fn draw<const COUNT: usize>(draws: &mut Draws<'_>) -> Strings<COUNT> {
-    let mut strings = [draws.draw(); COUNT];
-    for string in &mut strings[1..] {
-        *string = draws.draw();
-    }
-    strings
+fn draw3(draws: &mut Draws<'_>) -> [__m512i; 3] {
+    [draws.draw(), draws.draw(), draws.draw()]
 }
 
 /// Three levels of sixteen nodes: upper and lower eighths, as bytes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,vaes,avx512vpopcntdq")]
-fn eighths<const COUNT: usize>(draws: &mut Draws<'_>, masks: Masks, all: __m512i) -> [__m512i; 2] {
+fn eighths<const COUNT: usize>(
+    strings: [Strings<COUNT>; 3],
+    masks: Masks,
+    all: __m512i,
+) -> [__m512i; 2] {
     let first_all = firsts::<COUNT>(masks, all);
-    let half = ones(draw(draws), first_all);
+    let half = ones(strings[0], first_all);
     let other = _mm512_sub_epi32(all, half);
     let first_half = firsts::<COUNT>(masks, half);
-    let string = draw(draws);
+    let string = strings[1];
     let q0 = ones(string, first_half);
     let q2 = _mm512_sub_epi32(ones(string, first_all), q0);
     let q1 = _mm512_sub_epi32(half, q0);
     let q3 = _mm512_sub_epi32(other, q2);
-    let string = draw(draws);
+    let string = strings[2];
     let upto = [
         ones(string, firsts::<COUNT>(masks, q0)),
         ones(string, first_half),
@@ -328,8 +352,8 @@ fn eighths<const COUNT: usize>(draws: &mut Draws<'_>, masks: Masks, all: __m512i
 #[cold]
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,vaes,avx512vpopcntdq")]
-fn eighths_of_many(draws: &mut Draws<'_>, masks: Masks, all: __m512i) -> [__m512i; 2] {
-    eighths::<2>(draws, masks, all)
+fn eighths_of_many(strings: [Strings<2>; 3], masks: Masks, all: __m512i) -> [__m512i; 2] {
+    eighths(strings, masks, all)
 }
 
 /// Four numbers of 32 bits as the bytes of one.
@@ -356,17 +380,25 @@ fn strings(shape: &Shape, draws: &mut Draws<'_>, work: &mut Work) -> Option<usiz
         1 => &work.nodes,
         _ => &work.halves,
     };
-    let pairs = nodes.as_chunks::<2>().0.iter();
+    let pairs = &nodes.as_chunks::<2>().0[..1 << (shape.levels() - 2)];
+    let mut ahead = draw3(draws);
     let mut len = 0;
-    for [lower, upper] in pairs.take(1 << (shape.levels() - 2)) {
+    for (left, [lower, upper]) in (0..pairs.len()).rev().zip(pairs) {
         let all = _mm512_or_si512(load(lower), _mm512_slli_epi64::<32>(load(upper)));
-        let halves = if _mm512_cmpgt_epu32_mask(all, _mm512_set1_epi32(STRING as i32)) == 0 {
-            eighths::<1>(draws, masks, all)
-        } else {
+        let [a, b, c] = ahead;
+        let many = _mm512_cmpgt_epu32_mask(all, _mm512_set1_epi32(STRING as i32)) != 0;
+        let more = if many { draw3(draws) } else { ahead };
+        // The next ones are on their way while these are counted.
+        if left > 0 {
+            ahead = draw3(draws);
+        }
+        let halves = if many {
             if _mm512_cmpgt_epu32_mask(all, _mm512_set1_epi32(2 * STRING as i32)) != 0 {
                 return None;
             }
-            eighths_of_many(draws, masks, all)
+            eighths_of_many([[a, b], [c, more[0]], [more[1], more[2]]], masks, all)
+        } else {
+            eighths([[a], [b], [c]], masks, all)
         };
         for half in halves {
             let kept = _mm512_cmpgt_epu8_mask(half, one);
@@ -380,14 +412,8 @@ fn strings(shape: &Shape, draws: &mut Draws<'_>, work: &mut Work) -> Option<usiz
 /// The levels of bytes, from lists of so many nodes to the groups.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,vaes,avx512bitalg,avx512vbmi2,popcnt")]
-fn sparse(
-    shape: &Shape,
-    draws: &mut [Draws<'_>; FOURS],
-    work: &mut [Work; FOURS],
-    len: [usize; FOURS],
-) {
-    let mut len = len;
-    let mut found = [0; FOURS];
+fn sparse(shape: &Shape, draws: [Ahead<'_>; FOURS], work: &mut [Work; FOURS], len: [usize; FOURS]) {
+    let (mut draws, mut len, mut found) = (draws, len, [0; FOURS]);
     let mut lists = work.each_mut().map(|work| {
         let Work {
             list, next, groups, ..
@@ -431,7 +457,7 @@ fn sparse(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,vaes,avx512bitalg,avx512vbmi2,popcnt")]
 fn split<const DECIDES: bool>(
-    draws: &mut Draws<'_>,
+    draws: &mut Ahead<'_>,
     levels: u32,
     (list, len): (&[u8], usize),
     next: &mut [u8],
@@ -445,15 +471,16 @@ fn split<const DECIDES: bool>(
     let number = _mm512_set1_epi8(DISKS as i8);
     let together = _mm512_set1_epi8((0xff_u32 >> 8_u32.saturating_sub(levels)) as i8);
     let low = low();
+    let mut ahead = *draws;
     let (mut kept, mut found) = (0, *groups_len);
     for at in (0..len).step_by(CHUNK) {
         let nodes = load_bytes(list, at);
         let disks = _mm512_and_si512(nodes, number);
-        let drawn = draws.draw();
+        let drawn = ahead.draw();
         let first = _mm512_shuffle_epi8(low, disks);
         let mut upper = _mm512_popcnt_epi8(_mm512_and_si512(drawn, first));
         if _mm512_cmpgt_epu8_mask(disks, eight) != 0 {
-            upper = more_than_8(draws, disks, drawn);
+            (ahead, upper) = more_than_8(ahead, disks, drawn);
         }
         let lower = _mm512_sub_epi8(disks, upper);
         // The cluster stays where it is.
@@ -472,6 +499,7 @@ fn split<const DECIDES: bool>(
         let lower = _mm512_mask_cmpgt_epu8_mask(open, lower, one);
         push(next, &mut kept, lower, lower_node);
     }
+    *draws = ahead;
     *groups_len = found;
     store_bytes(next, kept, _mm512_setzero_si512());
     kept
@@ -488,7 +516,8 @@ fn low() -> __m512i {
 #[cold]
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,vaes,avx512bitalg")]
-fn more_than_8(draws: &mut Draws<'_>, disks: __m512i, drawn: __m512i) -> __m512i {
+fn more_than_8<'a>(draws: Ahead<'a>, disks: __m512i, drawn: __m512i) -> (Ahead<'a>, __m512i) {
+    let mut draws = draws;
     let eight = _mm512_set1_epi8(8);
     let (mut left, mut drawn, mut upper) = (disks, drawn, _mm512_setzero_si512());
     loop {
@@ -497,7 +526,7 @@ fn more_than_8(draws: &mut Draws<'_>, disks: __m512i, drawn: __m512i) -> __m512i
         upper = _mm512_add_epi8(upper, ones);
         left = _mm512_subs_epu8(left, eight);
         if _mm512_cmpgt_epu8_mask(left, _mm512_setzero_si512()) == 0 {
-            return upper;
+            return (draws, upper);
         }
         drawn = draws.draw();
     }
