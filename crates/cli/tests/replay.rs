@@ -100,12 +100,12 @@ fn a_wrong_file_is_exit_code_2_and_names_the_place() {
         (
             "longhorn:",
             "longhron:",
-            "line 9 column 1: unknown field `longhron`",
+            "damaged.yaml:9:1: there is no key \"longhron\" here; did you mean longhorn?",
         ),
         (
             "v1.8.1",
             "v0.9.0",
-            "line 9 column 12: Longhorn v0.9.0 is older",
+            "damaged.yaml:9:12: Longhorn v0.9.0 is older",
         ),
         (
             "winner: node-1/disk-7",
@@ -118,7 +118,7 @@ fn a_wrong_file_is_exit_code_2_and_names_the_place() {
             "nothing is expected under v1.9.2",
         ),
         ("node-3/disk-1: ", "node-3: ", "a disk is written node/disk"),
-        ("steps:", "steps: [", "line "),
+        ("steps:", "steps: [", "damaged.yaml:18:3: "),
     ] {
         let output = replay(&damaged(&folder, from, to), &[]);
         assert_eq!(output.status.code(), Some(2), "{to}");

@@ -37,10 +37,10 @@ fn mistakes_are_exit_code_2_with_their_place() {
         assert!(output.stdout.is_empty());
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            stderr.contains("a.yaml: error: line 2 column 1"),
+            stderr.contains("a.yaml:2:1: there is no key \"titel\" here; did you mean title?"),
             "{stderr}"
         );
-        assert!(stderr.contains("titel"), "{stderr}");
+        assert!(stderr.contains("\n 2 | titel: b\n   | ^\n"), "{stderr}");
     }
 }
 

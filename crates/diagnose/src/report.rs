@@ -2,6 +2,7 @@
 //! changing what one means takes a new [`FORMAT_VERSION`].
 
 use fixname_longhorn::{Coverage, Ignored};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::running::Running;
@@ -35,7 +36,7 @@ impl Report {
 }
 
 /// One thing that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Finding {
@@ -84,7 +85,7 @@ impl Finding {
 }
 
 /// One disk in a finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FindingDisk {
@@ -100,7 +101,7 @@ pub struct FindingDisk {
 }
 
 /// The rules, by what they look for. `as_str` gives the stable code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub enum Code {
     /// Two or more filesystem disks share the part of the UUID that v1.9.1 and
@@ -149,7 +150,7 @@ impl Code {
 }
 
 /// Whether a finding does harm. In the order in which findings are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It does harm now.
@@ -176,7 +177,7 @@ impl State {
 }
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Something does not work.
@@ -200,7 +201,7 @@ impl Severity {
 }
 
 /// A disk's part in a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Its manager holds the name.

@@ -5,7 +5,7 @@ use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::kinds::{self, Served};
+use crate::kinds::{self, NotServed, Served};
 use crate::scenario::{Fault, FaultKind, ObjectName, ObjectPatch};
 
 /// Who applies.
@@ -22,11 +22,22 @@ pub(crate) struct Applied<'a> {
 /// # Errors
 ///
 /// What it lacks.
-pub(crate) fn applied(object: &Value) -> Result<Applied<'_>, String> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    let kind = text("/kind").ok_or("the object has no kind")?;
-    let api_version = text("/apiVersion").ok_or("the object has no apiVersion")?;
-    let name = text("/metadata/name").ok_or("the object has no metadata.name")?;
+pub(crate) fn applied(object: &Value) -> Result<Applied<'_>, NotServed> {
+    let text = |member: &'static str, pointer: &str| {
+        let missing = || {
+            NotServed::new(
+                member,
+                format!("the object has no {}", pointer[1..].replace('/', ".")),
+            )
+        };
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .ok_or_else(missing)
+    };
+    let kind = text("kind", "/kind")?;
+    let api_version = text("apiVersion", "/apiVersion")?;
+    let name = text("metadata", "/metadata/name")?;
     let kind = kinds::served(Some(api_version), kind)?;
     Ok(Applied { kind, name })
 }

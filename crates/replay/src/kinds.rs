@@ -1,9 +1,13 @@
 //! The kinds that a scenario can name, so that a mistyped one is found before
 //! anything is played.
 
+use std::collections::BTreeSet;
+
 use fixname_longhorn::Kind;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
+
+use crate::suggest::instead;
 
 /// The API version of Longhorn's own kinds.
 const LONGHORN: &str = "longhorn.io/v1beta2";
@@ -28,26 +32,60 @@ const CORE: [(&str, &str, &str, bool); 9] = [
     ("coordination.k8s.io/v1", "Lease", "leases", true),
 ];
 
+/// The verbs of requests, as RBAC has them.
+pub(crate) const VERBS: [&str; 8] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+];
+
+/// An object names no kind of the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotServed {
+    /// The member that is wrong: `apiVersion`, `kind` or `metadata`.
+    pub(crate) member: &'static str,
+    /// What is wrong.
+    pub(crate) text: String,
+}
+
+impl NotServed {
+    pub(crate) fn new(member: &'static str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { member, text }
+    }
+}
+
+impl From<NotServed> for String {
+    fn from(error: NotServed) -> Self {
+        error.text
+    }
+}
+
 /// What the API server calls a kind; of [`LONGHORN`] if no API version is given.
 ///
 /// # Errors
 ///
-/// That there is no such kind, and which there are.
-pub(crate) fn served(api_version: Option<&str>, kind: &str) -> Result<Served, String> {
+/// That there is no such kind, and which was meant.
+pub(crate) fn served(api_version: Option<&str>, kind: &str) -> Result<Served, NotServed> {
     let api_version = api_version.unwrap_or(LONGHORN);
-    let found = kinds().find(|(version, name, ..)| *version == api_version && *name == kind);
-    let Some((_, kind, plural, namespaced)) = found else {
-        let names: Vec<_> = kinds()
-            .filter(|(version, ..)| *version == api_version)
-            .map(|(_, name, ..)| name)
-            .collect();
-        return Err(match names[..] {
-            [] => format!("there is no API version {api_version:?} here"),
-            _ => format!(
-                "there is no kind {kind:?} in {api_version}; there are {}",
-                names.join(", ")
-            ),
-        });
+    let of_version = || kinds().filter(|(version, ..)| *version == api_version);
+    let Some((_, kind, plural, namespaced)) = of_version().find(|(_, name, ..)| *name == kind)
+    else {
+        if of_version().next().is_none() {
+            let versions = kinds().map(|(version, ..)| version);
+            let versions: BTreeSet<&str> = versions.collect();
+            let instead = instead(api_version, versions);
+            let text = format!("there is no API version {api_version:?} here{instead}");
+            return Err(NotServed::new("apiVersion", text));
+        }
+        let instead = instead(kind, of_version().map(|(_, name, ..)| name));
+        let text = format!("there is no kind {kind:?} in {api_version}{instead}");
+        return Err(NotServed::new("kind", text));
     };
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let gvk = GroupVersionKind::gvk(group, version, kind);
@@ -74,6 +112,11 @@ pub(crate) fn all() -> impl Iterator<Item = Served> {
     in_namespace.filter_map(|(version, kind, ..)| served(Some(version), kind).ok())
 }
 
+/// The plurals of all kinds, as URLs and RBAC have them.
+pub(crate) fn resources() -> impl Iterator<Item = &'static str> {
+    kinds().map(|(_, _, plural, _)| plural)
+}
+
 fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
     let ours = Kind::ALL
         .iter()
@@ -93,8 +136,20 @@ mod tests {
         assert!(!served(Some("v1"), "Node").unwrap().namespaced);
         assert!(served(None, "Node").unwrap().namespaced);
         let error = served(None, "BackingImages").unwrap_err();
-        assert!(error.contains("BackingImageManager"), "{error}");
-        let error = served(Some("v2"), "Pod").unwrap_err();
-        assert!(error.contains("no API version \"v2\""), "{error}");
+        assert_eq!(
+            error,
+            NotServed::new(
+                "kind",
+                "there is no kind \"BackingImages\" in longhorn.io/v1beta2; did you mean BackingImage?"
+            )
+        );
+        let error = served(Some("longhorn.io/v1beta3"), "Pod").unwrap_err();
+        assert_eq!(
+            error,
+            NotServed::new(
+                "apiVersion",
+                "there is no API version \"longhorn.io/v1beta3\" here; did you mean longhorn.io/v1beta2?"
+            )
+        );
     }
 }

@@ -14,7 +14,7 @@ use serde_saphyr::Spanned;
 
 use crate::command::Command;
 use crate::seen::{Findings, Lines, Objects, Span};
-use crate::template::Matrix;
+use crate::variables::Matrix;
 
 /// One scenario.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -363,7 +363,7 @@ impl On {
 
 /// The collision has struck: of the contested disks one has a manager, the
 /// others never get one, and the image's status is frozen, for at least two resyncs.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Stuck {
     /// The image that is stuck.
@@ -380,7 +380,7 @@ pub struct Stuck {
 
 /// All is well: every wanted disk has one manager of its own, by the right name,
 /// every copy is ready, nothing is left over, and it stays so for two resyncs.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settled {
     /// The image.

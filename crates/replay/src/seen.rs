@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Objects of one kind.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Objects {
     /// `longhorn.io/v1beta2` if not given.
@@ -31,6 +31,13 @@ pub struct Objects {
     /// How many of the objects looked at must have it.
     #[serde(rename = "match")]
     pub rule: Option<Rule>,
+}
+
+impl Objects {
+    /// How many must fit: a name asks for the one of that name.
+    pub fn rule_or_default(&self) -> Rule {
+        self.rule.unwrap_or(Rule::Exactly(1))
+    }
 }
 
 /// Lines of the manager's log, or events.
@@ -208,6 +215,12 @@ impl std::fmt::Display for Expression {
     }
 }
 
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
 impl std::fmt::Debug for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Expression({:?})", self.source)
@@ -237,6 +250,12 @@ crate::scenario::schema_of_text!(Expression Pattern);
 /// A regular expression.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -345,6 +345,7 @@ impl From<Failure> for Refused {
 /// The scenarios asked for, under the versions asked for.
 fn selected(args: &Args) -> Result<Vec<Scenario>, Refused> {
     let mut scenarios = load(&args.paths).map_err(|LoadError(problems)| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let failure = Failure::usage(
             match problems.len() {
                 1 => "the scenarios have a problem".to_owned(),

@@ -45,6 +45,7 @@ struct Files {
 impl Files {
     fn load(&self, output: &Output) -> Result<Vec<Scenario>, Failure> {
         load(&self.paths).map_err(|LoadError(problems)| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             output.problems(&problems);
             let message = match problems.len() {
                 1 => "the scenarios have a problem".to_owned(),

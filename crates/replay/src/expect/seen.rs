@@ -198,7 +198,7 @@ impl Observer<'_> {
 
     async fn look_at_objects(&self, wanted: &Objects) -> Result<Look, Mismatch> {
         let kind = kinds::served(wanted.api_version.as_deref(), &wanted.kind)
-            .map_err(|error| vec![error])?;
+            .map_err(|error| vec![error.text])?;
         let selector: Vec<String> = wanted
             .labels
             .iter()
@@ -225,7 +225,7 @@ impl Observer<'_> {
                 }
             })
             .collect();
-        let rule = wanted.rule.unwrap_or(Rule::Exactly(1));
+        let rule = wanted.rule_or_default();
         Ok(judge(rule, &wanted.kind, candidates))
     }
 
@@ -436,7 +436,7 @@ pub(crate) fn words(subject: Subject<'_>, time: Time) -> String {
                 [] => String::new(),
                 _ => format!(" labelled {}", labels.join(",")),
             };
-            let rule = o.rule.unwrap_or(Rule::Exactly(1)).words();
+            let rule = o.rule_or_default().words();
             let conditions = conditions(o.fields.as_ref(), o.cel.as_ref());
             format!("{rule} {}{name}{labels}{conditions}", o.kind)
         }

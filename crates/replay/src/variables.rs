@@ -11,6 +11,10 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::place::{Path, Position};
+use crate::problem::{Move, Problem, Text};
+use crate::suggest::instead;
+
 /// What a file says besides its scenario.
 #[derive(Debug, Default, Deserialize)]
 struct Head {
@@ -33,7 +37,7 @@ pub(crate) struct Matrix {
 
 /// A value as it is written: `0123` stays `0123`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Plain(String);
+pub(crate) struct Plain(pub(crate) String);
 
 impl JsonSchema for Plain {
     fn inline_schema() -> bool {
@@ -61,12 +65,12 @@ impl<'de> Deserialize<'de> for Plain {
 }
 
 /// One scenario of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Instance {
     /// The combination, as `copies=3,disk=node-1/disk-1`; empty without a matrix.
     pub(crate) variant: String,
     /// The text with everything replaced.
-    pub(crate) text: String,
+    pub(crate) text: Text,
 }
 
 /// Every combination of a file.
@@ -75,23 +79,32 @@ pub(crate) struct Instance {
 ///
 /// Every mistake: what is not YAML, a variable that is not there or never used, an
 /// axis without values, an exclusion that excludes nothing.
-pub(crate) fn instances(text: &str) -> Result<Vec<Instance>, Vec<String>> {
-    let head: Head = serde_saphyr::from_str(text).map_err(|e| vec![e.to_string()])?;
-    let mut problems = Vec::new();
-    for (axis, values) in &head.matrix.axes {
+pub(crate) fn instances(file: &str, text: &str) -> Result<Vec<Instance>, Vec<Problem>> {
+    let plain = Text::plain(file, text);
+    let head: Head = serde_saphyr::from_str(text).map_err(|e| vec![plain.unreadable(&e)])?;
+    let (axes, matrix) = (&head.matrix.axes, Path::of("matrix"));
+    let mut mistakes: Vec<(Path, String)> = Vec::new();
+    for (axis, values) in axes {
+        let at = matrix.member("axes").member(axis);
         if values.is_empty() {
-            problems.push(format!(
-                "matrix.axes.{axis}: no value, so nothing would run"
-            ));
+            mistakes.push((at.clone(), "no value, so nothing would run".to_owned()));
         }
         if head.variables.contains_key(axis) {
-            problems.push(format!("matrix.axes.{axis}: it is also a variable"));
+            mistakes.push((at.key(), format!("{axis:?} is also a variable")));
         }
     }
+    for (index, out) in head.matrix.exclude.iter().enumerate() {
+        for axis in out.keys().filter(|axis| !axes.contains_key(*axis)) {
+            let at = matrix.member("exclude").item(index).member(axis).key();
+            let instead = instead(axis, axes.keys().map(String::as_str));
+            mistakes.push((at, format!("there is no axis {axis:?}{instead}")));
+        }
+    }
+    let mut problems = Vec::new();
     let mut used = BTreeSet::new();
     let mut excluded = vec![false; head.matrix.exclude.len()];
     let mut instances = Vec::new();
-    for combination in combinations(&head.matrix.axes) {
+    for combination in combinations(axes) {
         let left_out = head.matrix.exclude.iter().enumerate().filter(|(_, out)| {
             out.iter()
                 .all(|(axis, value)| combination.get(axis.as_str()) == Some(&value))
@@ -104,41 +117,40 @@ pub(crate) fn instances(text: &str) -> Result<Vec<Instance>, Vec<String>> {
             continue;
         }
         let mut values: IndexMap<&str, &str> = IndexMap::new();
-        values.extend(
-            head.variables
-                .iter()
-                .map(|(k, v)| (k.as_str(), v.0.as_str())),
-        );
+        let variables = head.variables.iter();
+        values.extend(variables.map(|(k, v)| (k.as_str(), v.0.as_str())));
         values.extend(combination.iter().map(|(k, v)| (*k, v.0.as_str())));
         let mut variant = String::new();
         for (axis, value) in &combination {
             let comma = if variant.is_empty() { "" } else { "," };
             let _ = write!(variant, "{comma}{axis}={}", value.0);
         }
-        match replaced(text, &values, &mut used) {
+        match replaced(&plain, &values, "variable", &mut used) {
             Ok(text) => instances.push(Instance { variant, text }),
-            Err(found) => problems.extend(
-                found
-                    .into_iter()
-                    .filter(|p| !problems.contains(p))
-                    .collect::<Vec<_>>(),
-            ),
+            // All variants have the same ones.
+            Err(found) => problems = found,
         }
     }
     for (index, _) in excluded.iter().enumerate().filter(|(_, hit)| !**hit) {
-        problems.push(format!("matrix.exclude[{index}]: it leaves out nothing"));
+        if mistakes.is_empty() {
+            let at = matrix.member("exclude").item(index);
+            mistakes.push((at, "it leaves out nothing".to_owned()));
+        }
     }
-    if problems.is_empty() && instances.is_empty() {
-        problems.push("matrix: every combination is left out".to_owned());
+    if mistakes.is_empty() && problems.is_empty() && instances.is_empty() {
+        mistakes.push((matrix.clone(), "every combination is left out".to_owned()));
     }
-    let names = head.variables.keys().chain(head.matrix.axes.keys());
-    if problems.is_empty() {
-        problems.extend(
-            names
-                .filter(|name| !used.contains(name.as_str()))
-                .map(|name| format!("the variable {name:?} is never used")),
-        );
+    if mistakes.is_empty() && problems.is_empty() {
+        let variables = head.variables.keys().map(|n| (Path::of("variables"), n));
+        let axes = axes.keys().map(|n| (matrix.member("axes"), n));
+        for (at, name) in variables.chain(axes) {
+            if !used.contains(name) {
+                let text = format!("the variable {name:?} is never used");
+                mistakes.push((at.member(name).key(), text));
+            }
+        }
     }
+    problems.extend(mistakes.iter().map(|(at, m)| plain.problem_of(at, m)));
     if problems.is_empty() {
         Ok(instances)
     } else {
@@ -164,29 +176,48 @@ fn combinations(axes: &IndexMap<String, Vec<Plain>>) -> Vec<IndexMap<&str, &Plai
     all
 }
 
-/// The text with each `${name}` replaced; `$${` stands for `${`.
-fn replaced(
-    text: &str,
+/// The text with each `${name}` replaced; `$${` stands for `${`. `what` the names are
+/// is for messages.
+///
+/// # Errors
+///
+/// Every name that has no value.
+pub(crate) fn replaced(
+    text: &Text,
     values: &IndexMap<&str, &str>,
+    what: &str,
     used: &mut BTreeSet<String>,
-) -> Result<String, Vec<String>> {
-    let mut out = String::with_capacity(text.len());
-    let mut problems = Vec::new();
-    for (number, line) in text.split_inclusive('\n').enumerate() {
+) -> Result<Text, Vec<Problem>> {
+    let mut out = String::with_capacity(text.original.len());
+    let (mut problems, mut moves) = (Vec::new(), Vec::new());
+    for (number, line) in text.original.split_inclusive('\n').enumerate() {
+        let (number, line_out) = (number + 1, out.len());
         let mut rest = line;
         while let Some(at) = rest.find("${") {
             let (before, found) = rest.split_at(at);
-            if let Some(before) = before.strip_suffix('$') {
-                out.push_str(before);
+            let from = characters(&line[..line.len() - found.len()]) + 1;
+            let escaped = before.strip_suffix('$');
+            out.push_str(escaped.unwrap_or(before));
+            let to = characters(&out[line_out..]) + 1;
+            let mut moved = |to_length, from, from_length| {
+                moves.push(Move {
+                    line: number,
+                    to: (to, to_length),
+                    from: (from, from_length),
+                });
+            };
+            if escaped.is_some() {
                 out.push_str("${");
+                moved(2, from - 1, 3);
                 rest = &found[2..];
                 continue;
             }
-            out.push_str(before);
-            let column = line.len() - rest.len() + at + 1;
-            let place = format!("line {}, column {column}", number + 1);
+            let at = Position {
+                line: number,
+                column: from,
+            };
             let Some(end) = found.find('}') else {
-                problems.push(format!("{place}: \"${{\" without \"}}\""));
+                problems.push(text.problem(at, "\"${\" without \"}\""));
                 rest = "";
                 break;
             };
@@ -195,14 +226,12 @@ fn replaced(
                 Some(value) => {
                     used.insert(name.to_owned());
                     out.push_str(value);
+                    moved(characters(value), from, characters(name) + 3);
                 }
                 None => {
-                    let names: Vec<_> = values.keys().copied().collect();
-                    let known = match names[..] {
-                        [] => "there are none".to_owned(),
-                        _ => format!("there are {}", names.join(", ")),
-                    };
-                    problems.push(format!("{place}: there is no variable {name:?}; {known}"));
+                    let instead = instead(name, values.keys().copied());
+                    let message = format!("there is no {what} {name:?}{instead}");
+                    problems.push(text.problem(at, message));
                 }
             }
             rest = &found[end + 1..];
@@ -210,10 +239,18 @@ fn replaced(
         out.push_str(rest);
     }
     if problems.is_empty() {
-        Ok(out)
+        Ok(Text {
+            replaced: out,
+            moves,
+            ..text.clone()
+        })
     } else {
         Err(problems)
     }
+}
+
+fn characters(text: &str) -> usize {
+    text.chars().count()
 }
 
 #[cfg(test)]
@@ -223,22 +260,23 @@ mod tests {
     #[test]
     fn a_file_without_variables_is_one_scenario_as_it_is() {
         let text = "name: a\nprice: $5 and $${x}\n";
-        let found = instances(text).unwrap();
-        assert_eq!(found[0].text, "name: a\nprice: $5 and ${x}\n");
+        let found = instances("", text).unwrap();
+        assert_eq!(found[0].text.replaced, "name: a\nprice: $5 and ${x}\n");
         assert_eq!((found.len(), found[0].variant.as_str()), (1, ""));
     }
 
     #[test]
     fn values_stay_as_they_are_written() {
         let text = "variables: {prefix: 0123, other: 1e10}\nname: a-${prefix}-${other}\n";
-        let found = instances(text).unwrap();
-        assert!(found[0].text.ends_with("name: a-0123-1e10\n"), "{found:?}");
+        let found = instances("", text).unwrap();
+        let replaced = &found[0].text.replaced;
+        assert!(replaced.ends_with("name: a-0123-1e10\n"), "{replaced}");
     }
 
     #[test]
     fn a_matrix_has_every_combination_but_those_left_out() {
         let text = "matrix:\n  axes: {copies: [1, 2], where: [a, b]}\n  exclude: [{copies: 2, where: b}]\nname: x ${copies} ${where}\n";
-        let variants: Vec<_> = instances(text)
+        let variants: Vec<_> = instances("", text)
             .unwrap()
             .into_iter()
             .map(|i| i.variant)
@@ -254,41 +292,59 @@ mod tests {
         for (text, problem) in [
             (
                 "name: ${a}\n",
-                "line 1, column 7: there is no variable \"a\"; there are none",
+                "1:7: there is no variable \"a\"; there are none",
             ),
             (
-                "variables: {ab: 1}\nname: ${ab} ${ac}\n",
-                "line 2, column 13: there is no variable \"ac\"; there are ab",
+                "variables: {image: 1}\nname: ${image} ${imgae}\n",
+                "2:16: there is no variable \"imgae\"; did you mean image?",
             ),
             (
                 "variables: {a: 1}\nname: x\n",
-                "the variable \"a\" is never used",
+                "1:13: the variable \"a\" is never used",
             ),
             (
                 "variables: {a: 1}\nname: ${a\n",
-                "line 2, column 7: \"${\" without \"}\"",
+                "2:7: \"${\" without \"}\"",
             ),
             (
                 "matrix: {axes: {a: []}}\nname: x\n",
-                "matrix.axes.a: no value, so nothing would run",
+                "1:20: no value, so nothing would run",
             ),
             (
                 "matrix: {axes: {a: [1]}, exclude: [{a: 2}]}\nname: ${a}\n",
-                "matrix.exclude[0]: it leaves out nothing",
+                "1:36: it leaves out nothing",
             ),
             (
                 "matrix: {axes: {a: [1]}, exclude: [{a: 1}]}\nname: ${a}\n",
-                "matrix: every combination is left out",
+                "1:9: every combination is left out",
+            ),
+            (
+                "matrix: {axes: {size: [1]}, exclude: [{sise: 1}]}\nname: ${size}\n",
+                "1:40: there is no axis \"sise\"; did you mean size?",
             ),
             (
                 "variables: {a: 1}\nmatrix: {axes: {a: [1]}}\nname: ${a}\n",
-                "matrix.axes.a: it is also a variable",
+                "2:17: \"a\" is also a variable",
             ),
         ] {
-            assert_eq!(instances(text).unwrap_err(), [problem], "{text}");
+            let found = instances("", text).unwrap_err();
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            let first = found[0].lines().next().unwrap();
+            assert_eq!((first, found.len()), (problem, 1), "{text}");
         }
-        let error = &instances("variables: {a: \"x\\ny\"}\nname: ${a}\n").unwrap_err()[0];
-        assert!(error.contains("stands on one line"), "{error}");
-        assert!(instances("a: [\n").is_err());
+        let error = &instances("", "variables: {a: \"x\\ny\"}\nname: ${a}\n").unwrap_err()[0];
+        assert!(error.message.contains("stands on one line"), "{error}");
+        assert!(instances("", "a: [\n").is_err());
+    }
+
+    #[test]
+    fn what_stands_behind_a_variable_keeps_its_column() {
+        let text = "variables: {a: longer than it was, b: s}\nx: [\"${a}\", \"$${c}\", \"${b}\", é, end]\n";
+        let found = &instances("", text).unwrap()[0].text;
+        let list = Path::of("x");
+        let columns: Vec<_> = (0..5)
+            .map(|i| found.problem_of(&list.item(i), "").place.unwrap())
+            .collect();
+        assert_eq!(columns, [(2, 5), (2, 13), (2, 22), (2, 30), (2, 33)]);
     }
 }
