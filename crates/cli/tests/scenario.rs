@@ -49,6 +49,10 @@ fn the_catalogue_and_the_schema_are_up_to_date() {
     for (arguments, file) in [
         (&["docs", "scenarios"][..], "docs/scenario-catalogue.md"),
         (&["schema"], "docs/scenario.schema.json"),
+        (
+            &["schema", "--template"],
+            "docs/scenario-template.schema.json",
+        ),
     ] {
         let made = String::from_utf8(scenario(arguments).stdout).unwrap();
         let kept = std::fs::read_to_string(root().join(file)).unwrap_or_default();
@@ -60,11 +64,22 @@ fn the_catalogue_and_the_schema_are_up_to_date() {
 /// Every shipped scenario tells editors where its schema is.
 #[test]
 fn shipped_scenarios_name_their_schema() {
-    for entry in std::fs::read_dir(root().join("scenarios")).unwrap() {
-        let path = entry.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let first = text.lines().next().unwrap_or_default();
-        let line = "# yaml-language-server: $schema=../docs/scenario.schema.json";
-        assert_eq!(first, line, "{}", path.display());
+    for (folder, schema) in [
+        ("scenarios", "../docs/scenario.schema.json"),
+        (
+            "scenarios/templates",
+            "../../docs/scenario-template.schema.json",
+        ),
+    ] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let first = text.lines().next().unwrap_or_default();
+            let line = format!("# yaml-language-server: $schema={schema}");
+            assert_eq!(first, line, "{}", path.display());
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Map of the code. [`scenario`] is the file format, [`seen`] what it can expect of
 //! single things, [`mod@load`] reads and checks it: `variables` is its
-//! text, `check` finds mistakes, `place` and `problem` say where they are.
+//! text, [`template`] what it uses of others, `check` finds mistakes, `place` and `problem` say where they are.
 //! [`run`](mod@run) plays one scenario under one version with one seed:
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
@@ -30,6 +30,7 @@ pub mod scenario;
 pub mod seen;
 mod suggest;
 pub mod suite;
+pub mod template;
 mod variables;
 mod webhooks;
 
@@ -39,3 +40,4 @@ pub use load::{LoadError, load};
 pub use problem::Problem;
 pub use scenario::Scenario;
 pub use suite::{Shard, Suite, SuiteOptions, SuiteResult};
+pub use template::Template;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::check::{Schemas, check};
+use crate::check::{Mistake, Schemas, check};
 use crate::place;
 use crate::problem::{Problem, Text};
 use crate::scenario::Scenario;
+use crate::template::{self, Expanded, Template};
 use crate::variables::{self, Instance};
 
 /// Why scenarios could not be loaded. All problems of all files are collected.
@@ -25,13 +26,17 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     let mut problems = Vec::new();
     let mut files = Vec::new();
     for path in paths {
-        let before = files.len();
-        if let Err(error) = collect(path, &mut files) {
-            problems.push(Problem::of_file(&shown(path), error.to_string()));
-        } else if files.len() == before {
-            let message = "no scenario (*.yaml) in it";
-            problems.push(Problem::of_file(&shown(path), message));
+        match collected(std::slice::from_ref(path), false) {
+            Ok(found) if found.is_empty() => {
+                let message = "no scenario (*.yaml) in it";
+                problems.push(Problem::of_file(&shown(path), message));
+            }
+            Ok(found) => files.extend(found),
+            Err(problem) => problems.push(problem),
         }
+    }
+    for template in collected(paths, true).into_iter().flatten() {
+        problems.extend(template::read_file(&template).err().into_iter().flatten());
     }
     let mut schemas = Schemas::default();
     let mut scenarios = Vec::new();
@@ -45,7 +50,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
                 continue;
             }
         };
-        let found = match read(&file, &text, &mut schemas) {
+        let found = match read(&path, &text, &mut schemas) {
             Ok(found) => found,
             Err(found) => {
                 problems.extend(found);
@@ -65,12 +70,19 @@ pub fn load(paths: &[PathBuf]) -> Result<Vec<Scenario>, LoadError> {
     if problems.is_empty() {
         Ok(scenarios)
     } else {
-        Err(LoadError(problems))
+        // A template's mistakes are found by all who use it.
+        let mut told: Vec<Problem> = Vec::new();
+        for problem in problems {
+            if !told.contains(&problem) {
+                told.push(problem);
+            }
+        }
+        Err(LoadError(told))
     }
 }
 
 /// A path as text without control characters, which could pretend to be output.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     text.chars()
         .flat_map(|c| match c {
@@ -80,10 +92,29 @@ fn shown(path: &Path) -> String {
         .collect()
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// The files of scenarios, or of templates, that are meant by paths.
+fn collected(paths: &[PathBuf], templates: bool) -> Result<Vec<PathBuf>, Problem> {
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, templates, false, &mut files)
+            .map_err(|error| Problem::of_file(&shown(path), error.to_string()))?;
+    }
+    Ok(files)
+}
+
+/// `inside` a folder of templates everything below is one, and elsewhere nothing. A
+/// file that is named itself is a scenario.
+fn collect(
+    path: &Path,
+    templates: bool,
+    inside: bool,
+    files: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     if !path.is_dir() {
         std::fs::metadata(path)?;
-        files.push(path.to_owned());
+        if !templates {
+            files.push(path.to_owned());
+        }
         return Ok(());
     }
     let mut entries = std::fs::read_dir(path)?
@@ -93,8 +124,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in entries {
         let is_yaml = entry.extension().is_some_and(|e| e == "yaml" || e == "yml");
         if entry.is_dir() {
-            collect(&entry, files)?;
-        } else if is_yaml {
+            let inside = inside || entry.file_name().is_some_and(|n| n == template::FOLDER);
+            collect(&entry, templates, inside, files)?;
+        } else if is_yaml && inside == templates {
             files.push(entry);
         }
     }
@@ -107,10 +139,15 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 ///
 /// Every problem, as [`load`] has it, with the file called `file`.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Scenario>, LoadError> {
-    read(file, text, &mut Schemas::default()).map_err(LoadError)
+    read(Path::new(file), text, &mut Schemas::default()).map_err(LoadError)
 }
 
-fn read(file: &str, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>, Vec<Problem>> {
+fn read(path: &Path, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>, Vec<Problem>> {
+    let file = &shown(path);
+    if template::is_one(text) {
+        let message = "a template is played in the scenarios that use it";
+        return Err(vec![Problem::of_file(file, message)]);
+    }
     let mut scenarios = Vec::new();
     let mut problems: Vec<Problem> = Vec::new();
     for Instance { variant, text } in variables::instances(file, text)? {
@@ -120,10 +157,25 @@ fn read(file: &str, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>, 
                     scenario.name = format!("{}[{variant}]", scenario.name);
                 }
                 scenario.file = (!file.is_empty()).then(|| file.to_owned());
-                let mistakes = check(&scenario, schemas);
+                let entries = std::mem::take(&mut scenario.entries);
+                let Expanded {
+                    steps,
+                    origins,
+                    problems,
+                } = template::expand(entries, &text, path);
+                scenario.steps = steps;
+                let found = if problems.is_empty() {
+                    let mistakes = check(&scenario, schemas);
+                    let located = |mistake: &Mistake| match mistake.path.in_step() {
+                        Some((step, below)) => origins[step].problem_of(&below, &mistake.text),
+                        None => text.problem_of(&mistake.path, &mistake.text),
+                    };
+                    mistakes.iter().map(located).collect()
+                } else {
+                    problems
+                };
                 scenarios.push(scenario);
-                let located = mistakes.iter().map(|m| text.problem_of(&m.path, &m.text));
-                located.collect()
+                found
             }
             Err(error) => vec![text.unreadable(&error)],
         };
@@ -139,6 +191,39 @@ fn read(file: &str, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>, 
     } else {
         Err(problems)
     }
+}
+
+/// The templates in the folders `templates` below those named, in the order of their
+/// paths.
+///
+/// # Errors
+///
+/// [`LoadError`] with every problem of every template.
+pub fn templates(paths: &[PathBuf]) -> Result<Vec<Template>, LoadError> {
+    let files = collected(paths, true).map_err(|e| LoadError(vec![e]))?;
+    let mut templates = Vec::new();
+    let mut problems = Vec::new();
+    for file in files {
+        match template::read_file(&file) {
+            Ok(template) => templates.push(template),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() {
+        Ok(templates)
+    } else {
+        Err(LoadError(problems))
+    }
+}
+
+/// The JSON Schema of template files, for editors.
+///
+/// # Panics
+///
+/// Never: a schema is JSON.
+pub fn template_schema() -> serde_json::Value {
+    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    serde_json::to_value(generator.into_root_schema_for::<Template>()).expect("a schema is JSON")
 }
 
 /// The JSON Schema of scenario files, for editors.

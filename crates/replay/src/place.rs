@@ -63,6 +63,28 @@ impl Path {
         }
     }
 
+    /// A node below this one.
+    pub(crate) fn join(&self, below: &Self) -> Self {
+        Self {
+            parts: [self.parts.as_slice(), &below.parts].concat(),
+            is_key: below.is_key,
+        }
+    }
+
+    /// Of which step of a scenario it is a part, and of what in that.
+    pub(crate) fn in_step(&self) -> Option<(usize, Self)> {
+        match &self.parts[..] {
+            [Part::Member(name), Part::Item(index), below @ ..] if name == "steps" => {
+                let below = Self {
+                    parts: below.to_vec(),
+                    is_key: self.is_key,
+                };
+                Some((*index, below))
+            }
+            _ => None,
+        }
+    }
+
     /// The same, but about the key that names it.
     pub(crate) fn key(mut self) -> Self {
         self.is_key = true;

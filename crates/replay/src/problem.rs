@@ -24,6 +24,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The same with more behind what is said.
+    pub(crate) fn with(mut self, more: &str) -> Self {
+        self.message.push_str(more);
+        self
+    }
+
     /// A problem with a file as a whole.
     pub(crate) fn of_file(file: &str, message: impl Into<String>) -> Self {
         Self {

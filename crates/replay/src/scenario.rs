@@ -14,6 +14,7 @@ use serde_saphyr::Spanned;
 
 use crate::command::Command;
 use crate::seen::{Findings, Lines, Objects, Span};
+use crate::template::Entry;
 use crate::variables::Matrix;
 
 /// One scenario.
@@ -36,7 +37,11 @@ pub struct Scenario {
     pub repeat: Repeat,
     /// What exists before the first manager starts.
     pub cluster: Cluster,
-    /// What happens, in order.
+    /// What happens, in order: steps, and templates that are used in their place.
+    #[serde(rename = "steps")]
+    pub(crate) entries: Vec<Entry>,
+    /// The steps, those of templates among them; `entries` in the file.
+    #[serde(skip)]
     pub steps: Vec<Step>,
     /// Values for `${name}` anywhere in the file; already in place here.
     #[serde(default, rename = "variables")]

@@ -2,34 +2,63 @@
 
 use std::fmt::Write as _;
 
-use fixname_replay::Scenario;
 use fixname_replay::scenario::{Action, Subject};
+use fixname_replay::{Scenario, Template};
 
-/// A Markdown page with a section for each scenario. Variants of one file are one section.
-pub fn markdown(scenarios: &[Scenario]) -> String {
+/// A Markdown page with a section for each scenario and each template. Variants of
+/// one file are one section.
+pub fn markdown(scenarios: &[Scenario], templates: &[Template]) -> String {
     let mut page = String::from(
         "# Catalogue of scenarios\nMade by `fixname scenario docs`; the words are the scenarios' own.\n",
     );
     for variants in scenarios.chunk_by(|a, b| a.file == b.file && base(a) == base(b)) {
         section(&mut page, variants);
     }
+    for template in templates {
+        template_section(&mut page, template);
+    }
     page
 }
 
-/// One line for each scenario: name, versions, title.
-pub fn list(scenarios: &[Scenario]) -> String {
-    let width = scenarios.iter().map(|s| s.name.len()).max();
+/// One line for each scenario and each template: name and title.
+pub fn list(scenarios: &[Scenario], templates: &[Template]) -> String {
+    let scenarios = scenarios.iter().map(|s| (s.name.clone(), s.title.as_str()));
+    let templates = templates
+        .iter()
+        .map(|t| (format!("(template) {}", t.name), t.title.as_str()));
+    let all: Vec<(String, &str)> = scenarios.chain(templates).collect();
+    let width = all.iter().map(|(name, _)| name.len()).max();
     let width = width.unwrap_or_default();
     let mut text = String::new();
-    for scenario in scenarios {
-        let _ = writeln!(
-            text,
-            "{:<width$}  {}",
-            crate::text::clean(&scenario.name),
-            crate::text::clean(&scenario.title)
-        );
+    for (name, title) in all {
+        let (name, title) = (crate::text::clean(&name), crate::text::clean(title));
+        let _ = writeln!(text, "{name:<width$}  {title}");
     }
     text
+}
+
+fn template_section(page: &mut String, template: &Template) {
+    let Template {
+        name,
+        title,
+        description,
+        parameters,
+        steps,
+    } = template;
+    let _ = writeln!(
+        page,
+        "\n## Template {name}\n**{title}**\n\n{}\n",
+        description.trim()
+    );
+    for (name, parameter) in parameters {
+        let description = parameter.description.trim();
+        let default = parameter.default_value();
+        let default = default.map_or_else(String::new, |value| format!(" ({value} if not given)"));
+        let _ = writeln!(page, "- `{name}`: {description}{default}");
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let _ = writeln!(page, "{}. {}", index + 1, step.text());
+    }
 }
 
 /// The name without the variant.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use fixname_replay::{LoadError, Scenario, load};
+use fixname_replay::{LoadError, Scenario, Template, load};
 use fixname_report::{catalogue, data};
 
 use crate::exit::{Exit, Failure};
@@ -17,7 +17,8 @@ Exit codes: 0 all is well, 2 a scenario file is wrong.
 Examples:
   fixname scenario lint scenarios
   fixname scenario docs scenarios > docs/scenario-catalogue.md
-  fixname scenario schema > docs/scenario.schema.json")]
+  fixname scenario schema > docs/scenario.schema.json
+  fixname scenario schema --template > docs/scenario-template.schema.json")]
 pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
@@ -32,7 +33,11 @@ enum What {
     /// A page about them in Markdown.
     Docs(Files),
     /// The JSON Schema of scenario files, for editors.
-    Schema,
+    Schema {
+        /// That of templates instead.
+        #[arg(long, env = "FIXNAME_TEMPLATE")]
+        template: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -44,16 +49,22 @@ struct Files {
 
 impl Files {
     fn load(&self, output: &Output) -> Result<Vec<Scenario>, Failure> {
-        load(&self.paths).map_err(|LoadError(problems)| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            output.problems(&problems);
-            let message = match problems.len() {
-                1 => "the scenarios have a problem".to_owned(),
-                n => format!("the scenarios have {n} problems"),
-            };
-            Failure::usage(message, "mend the files named above")
-        })
+        load::load(&self.paths).map_err(|error| refused(&error, output))
     }
+
+    fn templates(&self, output: &Output) -> Result<Vec<Template>, Failure> {
+        load::templates(&self.paths).map_err(|error| refused(&error, output))
+    }
+}
+
+fn refused(LoadError(problems): &LoadError, output: &Output) -> Failure {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    output.problems(&problems);
+    let message = match problems.len() {
+        1 => "the scenarios have a problem".to_owned(),
+        n => format!("the scenarios have {n} problems"),
+    };
+    Failure::usage(message, "mend the files named above")
 }
 
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
@@ -63,9 +74,22 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             let count = fixname_report::text::count(scenarios.len(), "scenario");
             output.text(&format!("{count}, no problem\n"))?;
         }
-        What::List(files) => output.text(&catalogue::list(&files.load(output)?))?,
-        What::Docs(files) => output.data(&catalogue::markdown(&files.load(output)?))?,
-        What::Schema => output.data(&data::json(&fixname_replay::load::schema()))?,
+        What::List(files) => {
+            let scenarios = files.load(output)?;
+            output.text(&catalogue::list(&scenarios, &files.templates(output)?))?;
+        }
+        What::Docs(files) => {
+            let scenarios = files.load(output)?;
+            output.data(&catalogue::markdown(&scenarios, &files.templates(output)?))?;
+        }
+        What::Schema { template } => {
+            let schema = if *template {
+                load::template_schema()
+            } else {
+                load::schema()
+            };
+            output.data(&data::json(&schema))?;
+        }
     }
     Ok(Exit::Ok)
 }

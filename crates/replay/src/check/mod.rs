@@ -17,9 +17,7 @@ use serde_json::Value;
 use crate::act;
 use crate::kinds;
 use crate::place::Path;
-use crate::scenario::{
-    Action, Copies, DiskPath, Fault, ObjectPatch, Scenario, Step, Version,
-};
+use crate::scenario::{Action, Copies, DiskPath, Fault, ObjectPatch, Scenario, Step, Version};
 use crate::suggest::instead;
 
 pub(crate) use members::Schemas;
