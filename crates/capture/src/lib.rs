@@ -4,7 +4,8 @@
 //! Map of the code: [`read_files`] is the way in; `json` and `yaml` cut a text
 //! into objects, `object` reads one object as its kind says, `collect` puts the
 //! objects of all files together, and [`CaptureError`] says what was wrong where.
-//! [`read_objects`] reads objects of any kind as they are.
+//! [`read_objects`] reads objects of any kind as they are, [`read_manifest`] also from
+//! a chart that was not rendered.
 //!
 //! ```
 //! use fixname_capture::read_text;
@@ -25,6 +26,7 @@
 
 mod collect;
 mod error;
+mod helm;
 mod json;
 mod object;
 mod raw;
@@ -33,7 +35,7 @@ mod text;
 mod yaml;
 
 pub use error::{CaptureError, Position};
-pub use raw::{RawObject, read_objects, read_objects_text};
+pub use raw::{Manifest, RawObject, read_manifest, read_objects, read_objects_text};
 pub use source::Source;
 
 use fixname_longhorn::Inventory;

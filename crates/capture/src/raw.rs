@@ -9,7 +9,7 @@ use serde_saphyr::{Spanned, budget, options};
 use crate::error::{CaptureError, Position};
 use crate::object::{is_list, item_kind};
 use crate::source::Source;
-use crate::{json, text, yaml};
+use crate::{helm, json, text, yaml};
 
 /// One object as it was written, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,39 @@ pub fn read_objects(source: &Source) -> Result<Vec<RawObject>, CaptureError> {
     let file = source.to_string();
     let bytes = source.read()?;
     read_objects_text(&file, &bytes)
+}
+
+/// What is in a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Its objects.
+    pub objects: Vec<RawObject>,
+    /// How many placeholders of Helm's (`{{ … }}`) were made into something harmless.
+    pub placeholders: usize,
+}
+
+/// Reads every object of a manifest, as [`read_objects`] does, but takes one with
+/// Helm's placeholders for YAML: such a placeholder becomes nothing where it is alone in
+/// its line or heads lines below it, else the word `placeholder`; lines stay where
+/// they are, and both sides of a condition are read.
+///
+/// # Errors
+/// As [`read_objects`].
+pub fn read_manifest(source: &Source) -> Result<Manifest, CaptureError> {
+    let file = source.to_string();
+    let bytes = source.read()?;
+    let whole = text::decode(&file, &bytes)?;
+    // A chart may begin with a placeholder, which is no JSON object.
+    let is_json = text::looks_like_json(whole) && !whole.trim_start().starts_with("{{");
+    let (text, placeholders) = match is_json {
+        true => (whole.to_owned(), 0),
+        false => helm::neutralised(whole),
+    };
+    let objects = read_objects_text(&file, text.as_bytes())?;
+    Ok(Manifest {
+        objects,
+        placeholders,
+    })
 }
 
 /// Reads a text that is already in memory; `file` stands in for a file's name.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use crate::act;
+use crate::backend::Definitions;
 use crate::backend::Session;
 use crate::cluster::{self, objects};
 use crate::event::{Failure, Outcome, RunResult, StepResult, Verdict};
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub name_scheme: Option<Scheme>,
     /// What of the model is played. The rest is there, or missing.
     pub parts: Parts,
+    /// Definitions to load instead of ours.
+    pub definitions: Option<Definitions>,
     /// Scenarios may run programs on this machine.
     pub commands: bool,
     /// Keeps what a failed run left for somebody to look at: its namespace on a

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use fixname_controllers::Parts;
 use fixname_naming::Scheme;
 
-use crate::backend::{Backend, BackendError};
+use crate::backend::{Backend, BackendError, Definitions};
 use crate::event::{Failure, Phase, Progress, RunResult, Totals, Trouble, Verdict};
 use crate::expect::wins;
 use crate::run::{RunOptions, begun};
@@ -36,6 +36,8 @@ pub struct SuiteOptions {
     pub parts: Parts,
     /// Starts nothing new after the first failure.
     pub fail_fast: bool,
+    /// Definitions to load instead of ours.
+    pub definitions: Option<Definitions>,
     /// Scenarios may run programs on this machine.
     pub commands: bool,
     /// Keeps what a failed run left; see [`RunOptions::keep_on_failure`].
@@ -53,6 +55,7 @@ impl Default for SuiteOptions {
             name_scheme: None,
             parts: Parts::all(),
             fail_fast: false,
+            definitions: None,
             commands: false,
             keep_on_failure: None,
         }
@@ -181,6 +184,7 @@ impl<'a> Suite<'a> {
                         seed: self.options.seed.wrapping_add(repeat),
                         name_scheme: self.options.name_scheme,
                         parts: self.options.parts,
+                        definitions: self.options.definitions.clone(),
                         commands: self.options.commands,
                         keep_on_failure: self.options.keep_on_failure.clone(),
                     },

@@ -148,8 +148,8 @@ fn play(
         }
         Where::Container | Where::Kind => {
             let made = match args.place.backend {
-                Where::Kind => args.place.kind(),
-                _ => args.place.container(),
+                Where::Kind => args.place.kind(None),
+                _ => args.place.container(None),
             };
             let backend = made.map_err(no_environment)?;
             let result = played(On::Context(backend.context()));

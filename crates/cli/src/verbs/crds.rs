@@ -1,12 +1,17 @@
 //! `fixname crds`: Longhorn's definitions, as of a version.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
+use fixname_capture::{CaptureError, Manifest, Source, read_manifest};
 use fixname_longhorn::crds::crds;
 use fixname_naming::{LonghornVersion, releases};
+use fixname_replay::backend::needed_definitions;
 use fixname_report::data;
 use serde_json::{Value, json};
 
 use super::resolved;
+use super::serve::counted;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -79,4 +84,85 @@ pub(super) fn definitions(
         })
     });
     written.collect()
+}
+
+/// The definitions in manifests, as they can be loaded: without conversion webhooks,
+/// since nobody serves them.
+pub(super) fn given(files: &[PathBuf], output: &Output) -> Result<Vec<Value>, Failure> {
+    let sources: Vec<Source> = files.iter().cloned().map(Source::from).collect();
+    let wrong = |error: &CaptureError| Failure::usage(error.to_string(), error.advice());
+    if sources.iter().filter(|s| **s == Source::Stdin).count() > 1 {
+        return Err(wrong(&CaptureError::StdinTwice));
+    }
+    let mut definitions = Vec::new();
+    let (mut others, mut unfilled, mut webhooks) = (0, 0, 0);
+    for source in &sources {
+        let Manifest {
+            objects,
+            placeholders,
+        } = read_manifest(source).map_err(|error| wrong(&error))?;
+        unfilled += placeholders;
+        for object in objects {
+            if object.kind() != "CustomResourceDefinition" {
+                others += 1;
+                continue;
+            }
+            if object.api_version() != "apiextensions.k8s.io/v1" {
+                return Err(Failure::usage(
+                    format!(
+                        "{}:{}: a definition of {}; only apiextensions.k8s.io/v1 is served",
+                        object.file,
+                        object.at,
+                        object.api_version()
+                    ),
+                    "give the manifest of a Longhorn version from v1.2.0 on",
+                ));
+            }
+            let mut definition = Value::Object(object.object);
+            if definition.pointer("/spec/conversion/strategy") == Some(&json!("Webhook")) {
+                definition["spec"]["conversion"] = json!({"strategy": "None"});
+                webhooks += 1;
+            }
+            definitions.push(definition);
+        }
+    }
+    if definitions.is_empty() {
+        return Err(Failure::usage(
+            "--crds: there is no CustomResourceDefinition in these files",
+            "give a manifest such as Longhorn's deploy/longhorn.yaml",
+        ));
+    }
+    if others > 0 {
+        let objects = counted(others, "object");
+        output.note(&format!(
+            "{objects} of other kinds in the files of --crds left out"
+        ));
+    }
+    if unfilled > 0 {
+        let placeholders = counted(unfilled, "placeholder");
+        output.note(&format!(
+            "{placeholders} of Helm's in the files of --crds made harmless"
+        ));
+    }
+    if webhooks > 0 {
+        let webhooks = counted(webhooks, "conversion webhook");
+        output.note(&format!(
+            "{webhooks} in the files of --crds left out: nobody serves them here"
+        ));
+    }
+    Ok(definitions)
+}
+
+/// What the model needs and these definitions lack, such as `nodes`.
+pub(super) fn missing(definitions: &[Value]) -> Vec<String> {
+    let names: Vec<_> = definitions
+        .iter()
+        .filter_map(|definition| definition["metadata"]["name"].as_str())
+        .collect();
+    let missing = needed_definitions()
+        .into_iter()
+        .filter(|needed| !names.contains(&needed.as_str()));
+    missing
+        .map(|name| name.trim_end_matches(".longhorn.io").to_owned())
+        .collect()
 }

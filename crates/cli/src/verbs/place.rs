@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use fixname_replay::BackendError;
-use fixname_replay::backend::{ContextOptions, KindOptions, MadeBackend};
+use fixname_replay::backend::{ContextOptions, Definitions, KindOptions, MadeBackend};
 
 /// The arguments in common.
 #[derive(clap::Args)]
@@ -44,22 +44,33 @@ impl Place {
             namespace: None,
             time_scale: self.time_scale,
             beside_longhorn: false,
+            definitions: None,
         }
     }
 
     /// The control plane of `--backend container`.
-    pub(super) fn container(&self) -> Result<MadeBackend, BackendError> {
-        MadeBackend::container(self.container_image.as_deref(), self.time_scale)
+    pub(super) fn container(
+        &self,
+        definitions: Option<Definitions>,
+    ) -> Result<MadeBackend, BackendError> {
+        MadeBackend::container(
+            self.container_image.as_deref(),
+            self.time_scale,
+            definitions,
+        )
     }
 
     /// The cluster of `--backend kind`.
-    pub(super) fn kind(&self) -> Result<MadeBackend, BackendError> {
+    pub(super) fn kind(
+        &self,
+        definitions: Option<Definitions>,
+    ) -> Result<MadeBackend, BackendError> {
         let options = KindOptions {
             existing: self.kind_cluster.clone(),
             image: self.kind_image.clone(),
             config: self.kind_config.clone(),
         };
-        MadeBackend::kind(&options, self.time_scale)
+        MadeBackend::kind(&options, self.time_scale, definitions)
     }
 }
 

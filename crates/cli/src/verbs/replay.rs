@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use fixname_controllers::Parts;
 use fixname_naming::{LonghornVersion, Scheme};
 use fixname_replay::backend::{
-    ContextBackend, ContextOptions, ControlPlaneBackend, EmbeddedBackend,
+    ContextBackend, ContextOptions, ControlPlaneBackend, Definitions, EmbeddedBackend,
 };
 use fixname_replay::scenario::Action;
 use fixname_replay::{
@@ -22,6 +22,7 @@ use crate::interrupt;
 use crate::meter::Meter;
 use crate::output::{Output, finish};
 use crate::reports::{Kind, Reports, Wanted};
+use crate::verbs::crds;
 use crate::verbs::place::{Place, Where};
 use crate::verbs::playing::threads;
 
@@ -65,6 +66,11 @@ pub(crate) struct Args {
     /// made if it is not there. Nodes that are there are taken as they are.
     #[arg(short, long, value_name = "NAME", env = "FIXNAME_NAMESPACE")]
     namespace: Option<String>,
+    /// Load the definitions in this manifest (stdin: -) instead of ours, where there
+    /// are none. What else is in it and conversion webhooks are left out, and Helm's
+    /// placeholders are made harmless.
+    #[arg(long, value_name = "FILE", env = "FIXNAME_CRDS")]
+    crds: Vec<PathBuf>,
     /// Only the scenarios of these names; * stands for any letters.
     #[arg(
         long,
@@ -192,8 +198,9 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         }
         Err(failure)
     };
-    let scenarios = match selected(args) {
-        Ok(scenarios) => scenarios,
+    let asked = selected(args).and_then(|s| Ok((s, definitions(args, output)?)));
+    let (scenarios, definitions) = match asked {
+        Ok(asked) => asked,
         Err(Refused { problems, failure }) => {
             output.problems(&problems);
             let mut result = SuiteResult::default();
@@ -209,7 +216,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     head.scenarios = scenarios.len();
     // Making a cluster takes a while, and one that is half made must not stay.
     interrupt::watch();
-    let backend = match backend(args) {
+    let backend = match backend(args, definitions.clone()) {
         Ok(backend) => backend,
         Err(error) => {
             let result = SuiteResult::of_trouble(Phase::Environment, &error.message);
@@ -234,6 +241,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             name_scheme: args.name_scheme,
             parts: args.play,
             fail_fast: args.fail_fast,
+            definitions,
             commands: args.allow_commands,
             keep_on_failure: args.keep_on_failure.clone(),
         },
@@ -312,19 +320,48 @@ fn verdict(result: &SuiteResult) -> Exit {
     }
 }
 
-fn backend(args: &Args) -> Result<Box<dyn Backend>, BackendError> {
+fn backend(
+    args: &Args,
+    definitions: Option<Definitions>,
+) -> Result<Box<dyn Backend>, BackendError> {
     Ok(match args.place.backend {
         Where::Embedded => Box::new(EmbeddedBackend),
         Where::ControlPlane => Box::new(ControlPlaneBackend::start(args.place.time_scale)?),
-        Where::Container => Box::new(args.place.container()?),
-        Where::Kind => Box::new(args.place.kind()?),
+        Where::Container => Box::new(args.place.container(definitions)?),
+        Where::Kind => Box::new(args.place.kind(definitions)?),
         Where::Context => Box::new(ContextBackend::connect(ContextOptions {
             namespace: args.namespace.clone(),
             // A Longhorn that runs there and the model would be in each other's way.
             beside_longhorn: args.play.is_empty(),
+            definitions,
             ..args.place.cluster()
         })?),
     })
+}
+
+/// The definitions to play with, if not ours.
+fn definitions(args: &Args, output: &Output) -> Result<Option<Definitions>, Failure> {
+    if args.crds.is_empty() {
+        return Ok(None);
+    }
+    let given = crds::given(&args.crds, output)?;
+    let missing = crds::missing(&given);
+    if !missing.is_empty() {
+        return Err(Failure::usage(
+            format!("the definitions of --crds lack {}", missing.join(", ")),
+            "give the whole manifest, such as Longhorn's deploy/longhorn.yaml",
+        ));
+    }
+    let typed = given.into_iter().map(|definition| {
+        let name = definition["metadata"]["name"].to_string();
+        serde_json::from_value(definition).map_err(|error| {
+            Failure::usage(
+                format!("--crds: definition {name}: {error}"),
+                "give definitions that a Kubernetes API server accepts",
+            )
+        })
+    });
+    typed.collect::<Result<_, _>>().map(Some)
 }
 
 /// Why nothing is played: problems of files, each with its place, and the failure.

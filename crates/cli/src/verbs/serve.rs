@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fixname_apiserver::{ApiServer, LoadError, ServeError, ServeOptions, Serving, SystemClock};
 use fixname_capture::{CaptureError, RawObject, Source, read_objects};
 use fixname_controllers::{Level, Parts, Trace, TraceItem};
-use fixname_longhorn::{Kind, NAMESPACE};
+use fixname_longhorn::NAMESPACE;
 use fixname_naming::{LonghornVersion, releases};
 use fixname_replay::live::{Live, LiveOptions};
 use jiff::{SignedDuration, Timestamp};
@@ -51,8 +51,9 @@ pub(crate) struct Args {
     /// webhooks.
     #[arg(long, value_name = "PART,…", env = "FIXNAME_PLAY")]
     play: Option<Parts>,
-    /// Load the definitions in this manifest instead; - is stdin. What else is
-    /// in it is left out.
+    /// Load the definitions in this manifest instead; - is stdin. What else is in
+    /// it and conversion webhooks are left out, and Helm's placeholders are made
+    /// harmless.
     #[arg(long, value_name = "FILE", env = "FIXNAME_CRDS")]
     crds: Vec<PathBuf>,
     /// Create the objects in this file, with their status; - is stdin. A List,
@@ -163,11 +164,7 @@ fn version(
 
 /// What is played. The model needs the definitions of its kinds.
 fn parts(args: &Args, output: &Output, definitions: &[Value]) -> Result<Parts, Failure> {
-    let names: Vec<&str> = definitions.iter().map(name).collect();
-    let missing = Kind::ALL.iter().map(|kind| kind.plural());
-    let missing: Vec<_> = missing
-        .filter(|plural| !names.contains(&format!("{plural}.longhorn.io").as_str()))
-        .collect();
+    let missing = super::crds::missing(definitions);
     let parts = args.play.unwrap_or_default();
     if missing.is_empty() || parts.is_empty() {
         return Ok(parts);
@@ -221,39 +218,7 @@ fn definitions(
     if args.crds.is_empty() {
         return super::crds::definitions(Some(longhorn), output);
     }
-    let (definitions, others): (Vec<_>, Vec<_>) = read(&args.crds)?
-        .into_iter()
-        .partition(|object| object.kind() == "CustomResourceDefinition");
-    if definitions.is_empty() {
-        return Err(Failure::usage(
-            "--crds: there is no CustomResourceDefinition in these files",
-            "give a manifest such as Longhorn's deploy/longhorn.yaml",
-        ));
-    }
-    if !others.is_empty() {
-        output.note(&format!(
-            "{} of other kinds in the files of --crds left out",
-            counted(others.len(), "object")
-        ));
-    }
-    if let Some(old) = definitions
-        .iter()
-        .find(|d| d.api_version() != "apiextensions.k8s.io/v1")
-    {
-        return Err(Failure::usage(
-            format!(
-                "{}:{}: a definition of {}; only apiextensions.k8s.io/v1 is served",
-                old.file,
-                old.at,
-                old.api_version()
-            ),
-            "give the manifest of a Longhorn version from v1.2.0 on",
-        ));
-    }
-    Ok(definitions
-        .into_iter()
-        .map(|d| Value::Object(d.object))
-        .collect())
+    super::crds::given(&args.crds, output)
 }
 
 fn read(files: &[PathBuf]) -> Result<Vec<RawObject>, Failure> {
@@ -336,7 +301,7 @@ fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or("(no name)")
 }
 
-fn counted(n: usize, what: &str) -> String {
+pub(super) fn counted(n: usize, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")
     } else {

@@ -13,7 +13,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, ResourceExt};
 
 use super::real::{self, NamespaceEnd, Place};
-use super::{Backend, BackendError, load_crds};
+use super::{Backend, BackendError, Definitions, load_crds, needed_definitions};
 use crate::event::RunResult;
 use crate::run::RunOptions;
 use crate::scenario::Scenario;
@@ -31,6 +31,8 @@ pub struct ContextOptions {
     pub time_scale: f64,
     /// A Longhorn may run there: nothing of the model is played.
     pub beside_longhorn: bool,
+    /// Definitions to load instead of ours, where they are not there.
+    pub definitions: Option<Definitions>,
 }
 
 /// The backend of an existing cluster.
@@ -80,15 +82,21 @@ impl ContextBackend {
                 .await
                 .map_err(BackendError::new)?;
             let there: Vec<String> = there.iter().map(ResourceExt::name_any).collect();
-            load_crds(&client, &fixname_longhorn::crds::newest()).await?;
-            let ours = fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest());
-            let ours = ours.iter().map(ResourceExt::name_any);
+            let given = options.definitions.as_ref();
+            load_crds(&client, &fixname_longhorn::crds::newest(), given).await?;
+            let loaded: Vec<String> = match given {
+                Some(given) => given.iter().map(ResourceExt::name_any).collect(),
+                None => needed_definitions(),
+            };
             Ok(Self {
                 config,
                 kubeconfig,
                 namespace: options.namespace,
                 time_scale: options.time_scale,
-                loaded: ours.filter(|name| !there.contains(name)).collect(),
+                loaded: loaded
+                    .into_iter()
+                    .filter(|name| !there.contains(name))
+                    .collect(),
                 kept: Mutex::default(),
             })
         })

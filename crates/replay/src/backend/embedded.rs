@@ -74,7 +74,8 @@ impl Backend for EmbeddedBackend {
                 webhooks = Some(hook.in_force());
                 server.add_admission(hook);
             }
-            prepare(&client, namespace, &options.longhorn).await?;
+            let given = options.definitions.as_ref();
+            prepare(&client, namespace, &options.longhorn, given).await?;
             let session = Session {
                 client,
                 server: Some(server),

@@ -7,7 +7,7 @@ use fixname_clusters::container::ContainerCluster;
 use fixname_clusters::kind::{KindCluster, KindOptions};
 use fixname_clusters::{Cluster, ClusterError};
 
-use super::{Backend, BackendError, ContextBackend, ContextOptions};
+use super::{Backend, BackendError, ContextBackend, ContextOptions, Definitions};
 use crate::event::RunResult;
 use crate::run::RunOptions;
 use crate::scenario::Scenario;
@@ -26,9 +26,13 @@ impl MadeBackend {
     /// # Errors
     ///
     /// [`BackendError`] if no Docker engine answers or the image cannot be started.
-    pub fn container(image: Option<&str>, time_scale: f64) -> Result<Self, BackendError> {
+    pub fn container(
+        image: Option<&str>,
+        time_scale: f64,
+        definitions: Option<Definitions>,
+    ) -> Result<Self, BackendError> {
         let cluster = ContainerCluster::start(image)?;
-        Self::on("container", Box::new(cluster), time_scale)
+        Self::on("container", Box::new(cluster), time_scale, definitions)
     }
 
     /// A cluster that the `kind` command makes, or one of its that is there.
@@ -36,9 +40,13 @@ impl MadeBackend {
     /// # Errors
     ///
     /// [`BackendError`] if there is no `kind`, or with what it said.
-    pub fn kind(options: &KindOptions, time_scale: f64) -> Result<Self, BackendError> {
+    pub fn kind(
+        options: &KindOptions,
+        time_scale: f64,
+        definitions: Option<Definitions>,
+    ) -> Result<Self, BackendError> {
         let cluster = KindCluster::start(options)?;
-        Self::on("kind", Box::new(cluster), time_scale)
+        Self::on("kind", Box::new(cluster), time_scale, definitions)
     }
 
     /// The cluster, for what is played there besides scenarios.
@@ -50,6 +58,7 @@ impl MadeBackend {
         name: &'static str,
         cluster: Box<dyn Cluster>,
         time_scale: f64,
+        definitions: Option<Definitions>,
     ) -> Result<Self, BackendError> {
         let kubeconfig = cluster.kubeconfig().to_owned();
         Ok(Self {
@@ -60,6 +69,7 @@ impl MadeBackend {
                 namespace: None,
                 time_scale,
                 beside_longhorn: false,
+                definitions,
             })?,
             cluster: Mutex::new(cluster),
         })

@@ -7,6 +7,7 @@ mod kept;
 mod made;
 pub(crate) mod real;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fixname_apiserver::{ApiServer, Faults};
@@ -16,7 +17,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, PostParams};
 use kube::config::Kubeconfig;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 
 pub use context::{ContextBackend, ContextOptions};
 pub use control_plane::ControlPlaneBackend;
@@ -112,13 +113,24 @@ impl Session {
 /// The date on which every run begins: that of the knowledge-base page.
 pub(crate) const EPOCH: jiff::Timestamp = jiff::Timestamp::constant(1_762_214_400, 0);
 
-/// Loads the CRDs, unless they are there, and waits until they are served.
+/// Definitions that are loaded instead of ours.
+pub type Definitions = Arc<[CustomResourceDefinition]>;
+
+/// The names of the definitions that are needed to play, such as `nodes.longhorn.io`.
+pub fn needed_definitions() -> Vec<String> {
+    let ours = fixname_longhorn::crds::crds(&fixname_longhorn::crds::newest());
+    ours.iter().map(ResourceExt::name_any).collect()
+}
+
+/// Loads the definitions given, or ours as of a release, unless they are there.
 pub(crate) async fn load_crds(
     client: &Client,
     release: &LonghornVersion,
+    given: Option<&Definitions>,
 ) -> Result<(), BackendError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for crd in fixname_longhorn::crds::crds(release).iter() {
+    let crds = given.map_or_else(|| fixname_longhorn::crds::crds(release), Arc::clone);
+    for crd in crds.iter() {
         match api.create(&PostParams::default(), crd).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {}
@@ -133,8 +145,9 @@ pub(crate) async fn prepare(
     client: &Client,
     namespace: &str,
     longhorn: &LonghornVersion,
+    given: Option<&Definitions>,
 ) -> Result<(), BackendError> {
-    load_crds(client, longhorn).await?;
+    load_crds(client, longhorn, given).await?;
     create_namespace(client, namespace).await
 }
 

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::kept::keep;
-use super::{BackendError, Session, create_namespace, load_crds, wait_until_served};
+use super::{BackendError, Definitions, Session, create_namespace, load_crds, wait_until_served};
 use crate::event::{Failure, RunResult, Verdict};
 use crate::run::{RunOptions, run};
 use crate::scenario::Scenario;
@@ -65,8 +65,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// Loads the CRDs and makes the namespace, unless they are there.
-    pub(crate) async fn prepare(&self) -> Result<(), BackendError> {
-        load_crds(&self.client, &fixname_longhorn::crds::newest()).await?;
+    pub(crate) async fn prepare(&self, given: Option<&Definitions>) -> Result<(), BackendError> {
+        load_crds(&self.client, &fixname_longhorn::crds::newest(), given).await?;
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let there = namespaces.get_opt(&self.namespace).await;
         if there.map_err(BackendError::new)?.is_none() {
@@ -82,7 +82,7 @@ impl Place {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        self.prepare().await?;
+        self.prepare(options.definitions.as_ref()).await?;
         let there = match self.end {
             NamespaceEnd::Empty => there(&self.client, &self.namespace).await?,
             _ => BTreeSet::new(),

@@ -72,7 +72,7 @@ pub(super) fn play(
             Either::Left(backend) => backend.place().await?,
             Either::Right(backend) => backend.place()?,
         };
-        place.prepare().await?;
+        place.prepare(None).await?;
         let (client, namespace) = (&place.client, &place.namespace);
         let stage = Stage {
             clients: [client.clone(), client.clone()],
@@ -105,7 +105,7 @@ fn embedded(
             let judged = Judged::User(USER);
             server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
         }
-        prepare(&client, namespace, &recording.version).await?;
+        prepare(&client, namespace, &recording.version, None).await?;
         let stage = Stage {
             clients: [client, server.client_as(USER, namespace)],
             namespace: namespace.to_owned(),
