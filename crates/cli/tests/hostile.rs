@@ -267,6 +267,76 @@ fn wrong_usage_is_exit_code_2() {
             "all 2^16 prefixes are taken",
         ),
         (
+            &["odds", "--disks", "9", "--cloned", "NaN"],
+            "not a probability",
+        ),
+        (
+            &["odds", "--disks", "9", "--spike", "1.5"],
+            "not a probability",
+        ),
+        (
+            &["odds", "--disks", "9", "--spike", "0.1", "--cloned", "0.1"],
+            "cannot be used with",
+        ),
+        (
+            &[
+                "odds",
+                "--disks",
+                "9",
+                "--cloned",
+                "0.1",
+                "--guard-from",
+                "1",
+            ],
+            "cannot be used with",
+        ),
+        (
+            &["odds", "--disks", "9", "--uuids", "v7"],
+            "--within <TIME>",
+        ),
+        (
+            &["odds", "--disks", "9", "--uuids", "v7", "--within", "soon"],
+            "is not a time",
+        ),
+        (
+            &[
+                "odds",
+                "--disks",
+                "9",
+                "--uuids",
+                "v1",
+                "--within",
+                "213503982335d",
+            ],
+            "is not a time",
+        ),
+        (
+            &[
+                "odds", "--disks", "9", "--uuids", "v7", "--within", "1d", "--bits", "32",
+            ],
+            "these names have 32",
+        ),
+        (
+            &[
+                "odds", "--disks", "50000", "--uuids", "v1", "--within", "1h",
+            ],
+            "disks times classes",
+        ),
+        (
+            &[
+                "odds", "--range", "2..2000", "--uuids", "v1", "--within", "1h",
+            ],
+            "would take too long",
+        ),
+        (
+            &["odds", "--probability", "0.5", "--cloned", "0.1"],
+            "asks about random UUIDs",
+        ),
+        (
+            &["odds", "--disks", "9", "--cloned", "0.1", "--plot", "x.svg"],
+            "random UUIDs",
+        ),
+        (
             &["versions", "--color", "sometimes"],
             "invalid value 'sometimes'",
         ),

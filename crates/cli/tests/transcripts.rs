@@ -267,6 +267,26 @@ fn odds_know_fleets_groups_images_the_guard_and_ranges() {
     );
 }
 
+#[test]
+fn odds_know_uuids_that_are_not_random() {
+    let odds = ["odds", "--disks", "302"];
+    let cloned = ["--cloned", "0.0007"];
+    shows(&[&odds[..], &cloned].concat(), 0, "odds-cloned.txt");
+    let spike = ["--spike", "0.01", "-o", "json"];
+    shows(&[&odds[..], &spike].concat(), 0, "odds-spike.json.txt");
+    let clock = [
+        "odds", "--disks", "20", "--uuids", "v7", "--within", "3000d",
+    ];
+    shows(&clock, 0, "odds-clock.txt");
+    shows(
+        &[
+            "odds", "--range", "2..12:5", "--uuids", "v1", "--within", "5s",
+        ],
+        0,
+        "odds-clock-range.txt",
+    );
+}
+
 /// What the design measured, and what `simulate` counts.
 #[test]
 fn odds_of_a_first_boot_are_those_without_a_guard() {
@@ -317,6 +337,9 @@ fn text_for_people_fits_in_80_columns() {
         "odds-images.txt",
         "odds-guard.txt",
         "odds-bounds.txt",
+        "odds-cloned.txt",
+        "odds-clock.txt",
+        "odds-clock-range.txt",
     ] {
         let text = transcript(name).to_string();
         let too_long: Vec<&str> = text.lines().filter(|l| l.chars().count() > 80).collect();

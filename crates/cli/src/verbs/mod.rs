@@ -3,6 +3,7 @@
 pub(crate) mod conform;
 pub(crate) mod crds;
 pub(crate) mod detect;
+mod disks;
 pub(crate) mod names;
 pub(crate) mod odds;
 mod place;

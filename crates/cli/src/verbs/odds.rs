@@ -7,14 +7,16 @@ mod plot;
 mod show;
 
 use fixname_collision::Target;
+use fixname_collision::simulate::Skew;
 use fixname_naming::Scheme;
 use fixname_report::data;
 use serde::Serialize;
 
 use super::Format;
+use super::disks::{Names, Uneven};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use answer::{Extras, Guarded, classes};
+use answer::{Extras, Guarded, classes, uneven};
 pub(super) use count::DiskNumber;
 use count::{MOST_DISKS, Range};
 use plot::Question;
@@ -29,7 +31,8 @@ const MOST_GROUP_WORK: u128 = 1 << 27;
 /// Show how likely it is that two disks of one cluster share a manager name.
 ///
 /// The numbers are exact (no approximation, no simulation), for disks with
-/// ordinary random UUIDs of version 4. Without --scheme or --bits, both the
+/// ordinary random UUIDs of version 4 and, beside them, for those that --spike,
+/// --cloned or --uuids tell of. Without --scheme or --bits, both the
 /// truncated names (up to v1.9.1) and the hashed ones (from v1.9.2) are shown.
 #[derive(clap::Args)]
 #[command(
@@ -45,6 +48,8 @@ Examples:
   fixname odds --disks 400 --guard-from 302 --block-disks 20
   fixname odds --disks 302 --guard-from 0 --at-once 302
   fixname odds --disks 302 --images 3
+  fixname odds --disks 302 --cloned 0.001 (each disk may be a copy of another)
+  fixname odds --disks 50 --uuids v7 --within 3d
   fixname odds --disks 302 --plot odds.svg
   fixname odds --disks 600 --plot growth.svg --chart timeline --guard-from 300"
 )]
@@ -59,13 +64,8 @@ pub(crate) struct Args {
     /// The other way round: how many disks until a collision is that likely.
     #[arg(long, value_name = "P")]
     probability: Option<Target>,
-    /// A naming scheme: truncated, sha256, sha224, uuid-K (K characters of the
-    /// UUID), uuid-full or hash-K (K hexadecimal digits).
-    #[arg(long, value_name = "SCHEME", conflicts_with = "bits")]
-    scheme: Option<Scheme>,
-    /// Random bits in a name, 1 to 256.
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256))]
-    bits: Option<u16>,
+    #[command(flatten)]
+    names: Names,
     /// A fleet of so many such clusters: does any of them have a collision?
     #[arg(long, value_name = "C", conflicts_with = "probability")]
     clusters: Option<DiskNumber>,
@@ -104,6 +104,8 @@ pub(crate) struct Args {
         env = "FIXNAME_BLOCK_DISKS"
     )]
     block_disks: Option<DiskNumber>,
+    #[command(flatten)]
+    uneven: Uneven,
     /// How to print.
     #[arg(
         short,
@@ -131,6 +133,12 @@ struct Answer<T> {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let schemes = schemes(args)?;
     if let Some(target) = &args.probability {
+        if args.uneven.skew().is_some() {
+            return Err(Failure::usage(
+                "--probability asks about random UUIDs".to_owned(),
+                "fixname odds --range A..B shows where others get there",
+            ));
+        }
         let inverse = schemes
             .iter()
             .map(|(scheme, bits)| answer::inverse(target, *scheme, *bits));
@@ -196,25 +204,28 @@ fn guarded(args: &Args) -> bool {
 }
 
 fn schemes(args: &Args) -> Result<Vec<(Option<Scheme>, u16)>, Failure> {
-    // The guard and the images' hashes are about truncated names.
-    let truncated = guarded(args) || args.images.is_some();
-    if let Some(bits) = args.bits {
+    // The guard, the images' hashes and clocks are about truncated names.
+    let skew = args.uneven.skew();
+    let clock = matches!(skew, Some(Skew::V7 { .. } | Skew::V1 { .. }));
+    let truncated = guarded(args) || args.images.is_some() || clock;
+    if let Some(bits) = args.names.bits {
         if truncated && bits != GUARD_BITS {
             return Err(wrong(format!(
-                "guard and images are about {GUARD_BITS} bits, and these names have {bits}"
+                "guard, images and clocks are about {GUARD_BITS} bits, and these names have {bits}"
             )));
         }
         return Ok(vec![(None, bits)]);
     }
-    let schemes = match args.scheme {
+    let schemes = match args.names.scheme {
         Some(Scheme::Truncated) => vec![Scheme::Truncated],
         Some(scheme) if truncated => {
             return Err(wrong(format!(
-                "guard and images are about truncated names, not the scheme {scheme}"
+                "guard, images and clocks are about truncated names, not the scheme {scheme}"
             )));
         }
         Some(scheme) => vec![scheme],
-        None if truncated => vec![Scheme::Truncated],
+        // Who sets a prefix by hand leaves the rest of the UUID to chance.
+        None if truncated || matches!(skew, Some(Skew::Spike { .. })) => vec![Scheme::Truncated],
         None => vec![Scheme::Truncated, Scheme::Sha224],
     };
     let bits = schemes.into_iter().map(|scheme| {
@@ -251,7 +262,18 @@ fn extras(args: &Args, numbers: &[u128]) -> Result<Extras, Failure> {
             )));
         }
     }
+    let skew = args.uneven.skew();
+    if skew.is_some() && args.plot.asked() {
+        return Err(Failure::usage(
+            "the charts of odds are about random UUIDs".to_owned(),
+            "fixname simulate --plot draws others, over their exact odds",
+        ));
+    }
+    if let Some(skew) = skew {
+        uneven::affordable(skew, numbers).map_err(wrong)?;
+    }
     Ok(Extras {
+        skew,
         clusters: given(args.clusters, "the number of clusters", 1)?,
         at_least,
         images: given(args.images, "the number of images", 1)?,

@@ -20,9 +20,9 @@ use clap::ValueEnum;
 use fixname_collision::simulate::{
     Engine, Options, Part, Plan, Progress, RunError, Shard, merge, run as simulate, run_until,
 };
-use fixname_naming::Scheme;
 
 use super::Format;
+use super::disks::{Names, Uneven};
 use super::odds::{DiskNumber, grouped};
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
@@ -40,7 +40,7 @@ const SHOWN_EVERY: Duration = Duration::from_millis(200);
 /// The result is a function of the model, the number of clusters and the seed:
 /// threads, shards and the processor change nothing, and the digest, which
 /// covers every count, proves it. Without --scheme or --bits, names are the
-/// truncated ones (16 bits).
+/// truncated ones (16 bits); hashed ones are really hashed.
 #[derive(clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -77,18 +77,8 @@ pub(crate) struct Args {
         env = "FIXNAME_DISKS"
     )]
     disks: Option<DiskNumber>,
-    /// A naming scheme: truncated, sha256, sha224, uuid-K, uuid-full or hash-K.
-    /// Hashed names are really hashed.
-    #[arg(
-        long,
-        value_name = "SCHEME",
-        conflicts_with = "bits",
-        env = "FIXNAME_SCHEME"
-    )]
-    scheme: Option<Scheme>,
-    /// Random bits in a name, 1 to 256.
-    #[arg(long, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=256), env = "FIXNAME_BITS")]
-    bits: Option<u16>,
+    #[command(flatten)]
+    names: Names,
     /// The manager image that is part of a hashed name.
     #[arg(
         long,
@@ -116,24 +106,8 @@ pub(crate) struct Args {
         env = "FIXNAME_BLOCK_DISKS"
     )]
     block_disks: Option<DiskNumber>,
-    /// This share of the disks has one hand-set prefix.
-    #[arg(long, value_name = "SHARE", conflicts_with_all = ["guard_from", "cloned", "uuids"], env = "FIXNAME_SPIKE")]
-    spike: Option<f64>,
-    /// Each disk is with this chance a clone of an earlier one.
-    #[arg(long, value_name = "SHARE", conflicts_with_all = ["guard_from", "uuids"], env = "FIXNAME_CLONED")]
-    cloned: Option<f64>,
-    /// UUIDs that begin with a clock.
-    #[arg(
-        long,
-        value_enum,
-        requires = "within",
-        conflicts_with = "guard_from",
-        env = "FIXNAME_UUIDS"
-    )]
-    uuids: Option<Clock>,
-    /// The disks were all made within this time: 500ms, 10s, 5m, 3h or 30d.
-    #[arg(long, value_name = "TIME", requires = "uuids", env = "FIXNAME_WITHIN")]
-    within: Option<model::Span>,
+    #[command(flatten)]
+    uneven: Uneven,
     /// Answer for every number of disks: draw until the first collision.
     #[arg(long, conflicts_with_all = ["guard_from", "spike", "cloned", "uuids"], env = "FIXNAME_CURVE")]
     curve: bool,
@@ -197,14 +171,6 @@ enum Verb {
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Clock {
-    /// Version 7: the prefix steps every 49.7 days.
-    V7,
-    /// Version 1: the prefix steps every 6.55 ms.
-    V1,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,13 +1,17 @@
 //! The answers as data: what `-o json` prints, and how each is computed.
 
+pub(super) mod uneven;
+
 use fixname_collision::exact::fleet::{self, Clusters};
 use fixname_collision::exact::guard::{self, Joins};
 use fixname_collision::exact::{Probability, p_any_with_images};
+use fixname_collision::simulate::Skew;
 use fixname_collision::{Birthday, Classes, ExactError, GroupOdds, Target, disks_for};
 use fixname_naming::Scheme;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use uneven::Uneven;
 
 /// What is asked about each number of disks beside the plain odds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +20,7 @@ pub(super) struct Extras {
     pub(super) at_least: Option<u64>,
     pub(super) images: Option<u64>,
     pub(super) guard: Option<Guarded>,
+    pub(super) skew: Option<Skew>,
 }
 
 /// Who joins a cluster with the guard.
@@ -45,6 +50,8 @@ pub(super) struct Odds {
     pub(super) with_images: Option<WithImages>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) guard: Option<Guard>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) uneven: Option<Uneven>,
 }
 
 #[derive(Clone, Serialize)]
@@ -166,6 +173,11 @@ pub(super) fn odds(
             .guard
             .map(|guarded| guard_of(classes, disks, guarded))
             .transpose()?,
+        uneven: extras
+            .skew
+            .map(|skew| uneven::answer(classes, disks, skew))
+            .transpose()
+            .map_err(wrong)?,
     })
 }
 

@@ -95,6 +95,9 @@ fn columns(odds: &Odds) -> Vec<(&'static str, String)> {
     if let Some(guard) = &odds.guard {
         columns.push(("guarded", guard.chance.percent()));
     }
+    if let Some(uneven) = &odds.uneven {
+        columns.push((uneven.names().0, uneven.chance().percent()));
+    }
     if let Some(fleet) = &odds.fleet {
         columns.push(("fleet", fleet.chance.percent()));
         columns.push(("clusters", number(fleet.expected_clusters)));
@@ -159,6 +162,11 @@ fn rows(odds: &Odds) -> Vec<(String, String)> {
             rows.push((format!("  {what}"), grouped(&disks.to_string())));
         }
         rows.push(("chance with the guard".to_owned(), guard.chance.percent()));
+    }
+    if let Some(uneven) = &odds.uneven {
+        let (what, given) = uneven.given();
+        rows.push((format!("  {what}"), given));
+        rows.push((uneven.names().1, uneven.chance().percent()));
     }
     if let Some(fleet) = &odds.fleet {
         let count = grouped(&fleet.clusters.to_string());
@@ -251,7 +259,7 @@ fn number(value: f64) -> String {
     }
 }
 
-fn percent(value: f64, log10: f64) -> String {
+pub(super) fn percent(value: f64, log10: f64) -> String {
     if log10 == f64::NEG_INFINITY {
         return "0 %".to_owned();
     }

@@ -14,13 +14,13 @@ use fixname_report::data;
 use fixname_shards::{Event, JobSpec, LOG_BYTES, Options, Progress, ShardError, check};
 use sha2::{Digest as _, Sha256};
 
-use super::model::Span;
 use super::{Outcome, model};
 use crate::cluster::{self, Cluster};
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::output::Output;
 use crate::verbs::Format;
+use crate::verbs::disks::Span;
 
 /// Pods at a time, if not given.
 const PARALLEL: u32 = 4;

@@ -1,43 +1,11 @@
 //! What is simulated, from the command line, and back into flags for a pod.
 
-use std::str::FromStr;
-
 use fixname_collision::simulate::{Hash, Model, Plan, PlanError, Skew};
 use fixname_naming::{Scheme, WhatIf};
 
-use super::{Args, Clock};
+use super::Args;
 use crate::exit::Failure;
 use crate::verbs::odds::DiskNumber;
-
-/// A time in milliseconds, as people write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span(pub(super) u64);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let cut = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let (number, unit) = text.split_at(cut);
-        let factor = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => 0,
-        };
-        let ms = number
-            .parse::<u64>()
-            .ok()
-            .and_then(|n| n.checked_mul(factor));
-        ms.filter(|_| factor > 0).map(Self).ok_or_else(|| {
-            format!("{text:?} is not a time; expected one like 500ms, 10s, 5m, 3h or 30d")
-        })
-    }
-}
 
 pub(super) fn plan(args: &Args) -> Result<Plan, Failure> {
     let wrong = |message: String| Failure::usage(message, "fixname simulate --help");
@@ -46,7 +14,7 @@ pub(super) fn plan(args: &Args) -> Result<Plan, Failure> {
     };
     let disks = number(args.disks);
     let model = if args.ladder {
-        let hash = match args.scheme {
+        let hash = match args.names.scheme {
             None | Some(Scheme::Sha224) => Hash::Sha224,
             Some(Scheme::Sha256) => Hash::Sha256,
             Some(other) => {
@@ -89,14 +57,10 @@ enum Hashed {
 }
 
 fn hashed(args: &Args) -> Result<Hashed, Failure> {
-    let plain = args.curve
-        || args.forced_pair
-        || args.guard_from.is_some()
-        || args.spike.is_some()
-        || args.cloned.is_some()
-        || args.uuids.is_some();
-    let scheme = args.scheme.unwrap_or(Scheme::Truncated);
-    Ok(match (args.bits, scheme) {
+    let plain =
+        args.curve || args.forced_pair || args.guard_from.is_some() || args.uneven.skew().is_some();
+    let scheme = args.names.scheme.unwrap_or(Scheme::Truncated);
+    Ok(match (args.names.bits, scheme) {
         (Some(bits), _) => Hashed::Bits(bits),
         (None, Scheme::Sha224) if !plain => Hashed::Names(Hash::Sha224, Hash::Sha224.digits()),
         (None, Scheme::Sha256) if !plain => Hashed::Names(Hash::Sha256, Hash::Sha256.digits()),
@@ -118,14 +82,7 @@ fn of_bits(
     disks: u64,
     number: impl Fn(Option<DiskNumber>) -> u64,
 ) -> Result<Model, Failure> {
-    let skew = match (args.spike, args.cloned, args.uuids, args.within) {
-        (Some(share), ..) => Some(Skew::Spike { share }),
-        (_, Some(share), ..) => Some(Skew::Cloned { share }),
-        (.., Some(Clock::V7), Some(Span(within_ms))) => Some(Skew::V7 { within_ms }),
-        (.., Some(Clock::V1), Some(Span(within_ms))) => Some(Skew::V1 { within_ms }),
-        _ => None,
-    };
-    if let Some(skew) = skew {
+    if let Some(skew) = args.uneven.skew() {
         return Ok(Model::Skewed { bits, disks, skew });
     }
     if args.curve {

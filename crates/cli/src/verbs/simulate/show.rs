@@ -133,7 +133,7 @@ pub(super) fn print(args: &Args, part: &Part, output: &Output) -> Result<(), Fai
     let answer = Answer {
         format_version: 1,
         model: &plan.model,
-        scheme: args.scheme.map(|scheme| scheme.id().into_owned()),
+        scheme: args.names.scheme.map(|scheme| scheme.id().into_owned()),
         bits: bits(&plan.model),
         disks: at.map_or(plan.model.disks(), |point| point.disks),
         clusters: counts.clusters,
