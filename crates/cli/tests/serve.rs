@@ -242,7 +242,7 @@ fn wrong_flags_and_files_are_exit_code_2_with_the_place() {
     let unserved = file(
         folder.path(),
         "unserved.yaml",
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n---\napiVersion: longhorn.io/v1beta2\nkind: Volume\nmetadata: {name: v}\n",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n---\napiVersion: longhorn.io/v1beta2\nkind: Engine\nmetadata: {name: e}\n",
     );
     let invalid = file(
         folder.path(),
@@ -258,7 +258,7 @@ fn wrong_flags_and_files_are_exit_code_2_with_the_place() {
         (vec!["--load", &broken], "broken.json:2:9: "),
         (
             vec!["--load", &unserved],
-            "unserved.yaml:5:1: Volume v: kind Volume of longhorn.io/v1beta2 is not served",
+            "unserved.yaml:5:1: Engine e: kind Engine of longhorn.io/v1beta2 is not served",
         ),
         (
             vec!["--load", &invalid],
@@ -271,10 +271,6 @@ fn wrong_flags_and_files_are_exit_code_2_with_the_place() {
         (
             vec!["--crds", &invalid],
             "there is no CustomResourceDefinition",
-        ),
-        (
-            vec!["--play", "replica"],
-            "part replica is not modelled yet",
         ),
         (
             vec!["--play", "everything"],

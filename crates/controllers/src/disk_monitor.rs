@@ -11,7 +11,7 @@ use rand::{Rng, RngExt};
 
 use crate::behaviour::Behaviour;
 use crate::defect::Defect;
-use crate::machines::{Call, DiskConfig, Machines};
+use crate::machines::{Call, DISK_BYTES, DiskConfig, Machines};
 use crate::view::{View, shuffled};
 
 /// How often it looks (`controller/monitor/disk_monitor.go`, `DiskMonitorSyncPeriod`).
@@ -60,12 +60,19 @@ pub fn look(
                 node.name()
             )
         };
-        // A block disk has no such file; its identity comes from the disk service,
-        // which is left alone here.
+        // A block disk has no such file. Its identity comes from the disk service,
+        // which knows no guard and is not asked again once the status has it.
         if disk.disk_type == DiskType::Block {
-            if let Some(status) = node.status.disk_status.get(name) {
-                found.config.uuid.clone_from(&status.disk_uuid);
-                found.bytes = [status.storage_available, status.storage_maximum];
+            let status = node.status.disk_status.get(name);
+            match status.filter(|status| !status.disk_uuid.is_empty()) {
+                Some(status) => {
+                    found.config.uuid.clone_from(&status.disk_uuid);
+                    found.bytes = [status.storage_available, status.storage_maximum];
+                }
+                None => {
+                    found.config.uuid = version_4(rng.random());
+                    found.bytes = [DISK_BYTES; 2];
+                }
             }
             collection.insert(name.clone(), found);
             continue;

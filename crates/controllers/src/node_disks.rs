@@ -29,7 +29,8 @@ pub fn reconcile(
 ) -> Plan {
     let mut plan = Plan::default();
     let mut changed = node.clone();
-    if desk.behaviour.marks_disks_of_lost_nodes && !is_true(&node.status.conditions, "Ready") {
+    tell_power(&mut changed, desk);
+    if desk.behaviour.marks_disks_of_lost_nodes && !is_true(&changed.status.conditions, "Ready") {
         mark_all(&mut changed, desk);
     }
     let owner = desk.owner(node.name(), node.name());
@@ -50,6 +51,28 @@ pub fn reconcile(
         plan.finish(Object::Node(Box::new(changed)));
     }
     plan
+}
+
+/// The node's own conditions: what Kubernetes says of a node with and without power.
+/// One that is there for another reason stays.
+fn tell_power(node: &mut Node, desk: &Desk<'_>) {
+    const LOST: &str = "KubernetesNodeNotReady";
+    let name = node.name().to_owned();
+    let conditions = &mut node.status.conditions;
+    let ready = conditions.iter().find(|c| c.type_ == "Ready");
+    let is_lost = ready.is_some_and(|ready| ready.status == "False" && ready.reason == LOST);
+    if desk.machines.is_down(&name) {
+        if !is_lost {
+            let message = format!("Kubernetes node {name} not ready: NodeStatusUnknown");
+            set_condition(conditions, "Ready", false, [LOST, &message], desk.now);
+        }
+    } else if is_lost || ready.is_none() {
+        let message = format!("Node {name} is ready");
+        set_condition(conditions, "Ready", true, ["", &message], desk.now);
+    }
+    if !conditions.iter().any(|c| c.type_ == "Schedulable") {
+        set_condition(conditions, "Schedulable", true, ["", ""], desk.now);
+    }
 }
 
 /// `markAllDisksNotReadyWhenNodeNotReady` of v1.11.0.

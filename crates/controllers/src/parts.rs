@@ -11,27 +11,30 @@ pub enum Part {
     BackingImage,
     /// What the backing image manager controller does: it marks managers of disks
     /// that are not ready, takes the finalizer off deleted ones, and evicts copies
-    /// from missing disks ([`crate::missing_disk`]).
+    /// from missing disks ([`crate::manager`], [`crate::missing_disk`]).
     BackingImageManager,
     /// Data sources: the download, and their disk in an image's spec
-    /// ([`crate::data_source`]).
+    /// ([`crate::source`], [`crate::data_source`]).
     DataSource,
-    /// What the pods of managers do: they run and have files ([`crate::pods`]).
+    /// What the pods of managers do: they run and have files ([`crate::manager`],
+    /// [`crate::machines`]; in recordings [`crate::pods`]).
     ManagerPods,
-    /// The node controller: eviction, and the cleanup of unused copies ([`crate::node`]).
+    /// The node controller with its disk monitor: UUIDs and conditions of disks,
+    /// eviction, and the cleanup of unused copies ([`crate::disk_monitor`],
+    /// [`crate::node_disks`], [`crate::node`]).
     Node,
-    /// The replica controller.
+    /// The replica controller: [`crate::replica`].
     Replica,
-    /// The volume controller.
+    /// The volume controller: [`crate::volume`].
     Volume,
-    /// The replica scheduler.
+    /// The replica scheduler: [`crate::scheduler`].
     Scheduler,
     /// The mutating and the validating webhook: [`crate::webhooks`].
     Webhooks,
 }
 
 impl Part {
-    /// All of them, modelled or not, in the order of the command line's help.
+    /// All of them, in the order of the command line's help.
     pub const ALL: [Self; 9] = [
         Self::BackingImage,
         Self::BackingImageManager,
@@ -58,11 +61,6 @@ impl Part {
             Self::Webhooks => "webhooks",
         }
     }
-
-    /// False for a part that has a name and no model yet.
-    pub fn is_modelled(self) -> bool {
-        !matches!(self, Self::Replica | Self::Volume | Self::Scheduler)
-    }
 }
 
 impl fmt::Display for Part {
@@ -79,10 +77,9 @@ impl Parts {
     /// Nothing is played.
     pub const NONE: Self = Self(0);
 
-    /// Every part that is modelled.
+    /// Every part.
     pub fn all() -> Self {
-        let modelled = Part::ALL.into_iter().filter(|part| part.is_modelled());
-        modelled.fold(Self::NONE, Self::with)
+        Part::ALL.into_iter().fold(Self::NONE, Self::with)
     }
 
     /// These and one more.
@@ -100,6 +97,12 @@ impl Parts {
     /// True if a part is played.
     pub const fn has(self, part: Part) -> bool {
         self.0 & 1 << part as u16 != 0
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// True if any of these is played.
@@ -148,20 +151,15 @@ impl fmt::Debug for Parts {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PartsError {
     /// A name that no part has.
-    #[error("there is no part {0:?}; there are {list}", list = list(|_| true))]
+    #[error("there is no part {0:?}; there are {list}", list = list())]
     Unknown(String),
-    /// A part without a model cannot be played.
-    #[error("part {0} is not modelled yet, so it cannot be played; there are {list}", list = list(Part::is_modelled))]
-    NotModelled(Part),
     /// `all` or `none` beside other names.
     #[error("{0:?} stands alone")]
     NotAlone(String),
 }
 
-fn list(wanted: fn(Part) -> bool) -> String {
-    let ids: Vec<_> = Part::ALL.into_iter().filter(|part| wanted(*part)).collect();
-    let ids: Vec<_> = ids.into_iter().map(Part::id).collect();
-    ids.join(", ")
+fn list() -> String {
+    Part::ALL.map(Part::id).join(", ")
 }
 
 impl FromStr for Parts {
@@ -181,9 +179,6 @@ impl FromStr for Parts {
             }
             let part = Part::ALL.into_iter().find(|part| part.id() == name);
             let part = part.ok_or_else(|| PartsError::Unknown(name.to_owned()))?;
-            if !part.is_modelled() {
-                return Err(PartsError::NotModelled(part));
-            }
             parts = parts.with(part);
         }
         Ok(parts)
@@ -196,25 +191,11 @@ mod tests {
 
     #[test]
     fn what_is_printed_can_be_read_again() {
-        let modelled: Vec<Part> = Parts::all().iter().collect();
-        for set in 0..1u32 << modelled.len() {
-            let chosen = modelled.iter().enumerate();
+        for set in 0..1u32 << Part::ALL.len() {
+            let chosen = Part::ALL.iter().enumerate();
             let chosen = chosen.filter(|(i, _)| set >> i & 1 == 1);
             let parts = chosen.fold(Parts::NONE, |parts, (_, part)| parts.with(*part));
             assert_eq!(parts.to_string().parse(), Ok(parts));
-        }
-    }
-
-    #[test]
-    fn a_part_without_a_model_is_refused_by_name() {
-        for part in Part::ALL {
-            let parsed = part.id().parse::<Parts>();
-            if part.is_modelled() {
-                assert_eq!(parsed, Ok(Parts::NONE.with(part)));
-            } else {
-                assert_eq!(parsed, Err(PartsError::NotModelled(part)));
-                assert!(!Parts::all().has(part));
-            }
         }
     }
 

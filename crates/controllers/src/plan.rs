@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use crate::behaviour::Behaviour;
 use crate::effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
 use crate::machines::{Call, Machines};
+use crate::parts::Parts;
 use crate::view::View;
 
 /// Whose controllers these are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seat {
-    /// One process plays the managers of all nodes, each object its owner's part.
+    /// One process plays the managers of all nodes: for each object its owner, and
+    /// where it has none that is up, one of a node that is.
     AllNodes,
     /// The manager of one node.
     Node(String),
@@ -33,6 +35,8 @@ pub struct Desk<'a> {
     pub manager_image: &'a ImageRef,
     /// Whose controllers these are.
     pub seat: &'a Seat,
+    /// Which parts are played; the others are somebody else's.
+    pub parts: Parts,
     /// The time.
     pub now: Timestamp,
 }

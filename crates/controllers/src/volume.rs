@@ -12,10 +12,11 @@ use rand::{Rng, RngExt};
 
 use crate::defect::Defect;
 use crate::effect::{EventType, Level, Object, Write};
+use crate::parts::Part;
 use crate::plan::{Desk, Plan, set_condition};
 use crate::replica::{WAITING, is_waiting, put_labels};
 use crate::scheduler;
-use crate::view::shuffled;
+use crate::view::{ReadyDisk, shuffled};
 
 /// One reconcile of the volume of that name.
 pub fn reconcile(name: &str, desk: &Desk<'_>, rng: &mut impl Rng) -> Plan {
@@ -37,8 +38,12 @@ pub fn reconcile(name: &str, desk: &Desk<'_>, rng: &mut impl Rng) -> Plan {
         .filter(|r| r.spec.volume_name == name && !r.is_deleting())
         .cloned()
         .collect();
+    let is_played = desk.parts.has(Part::Volume);
     if volume.is_deleting() {
-        return delete(volume, &replicas);
+        return match is_played {
+            true => delete(volume, &replicas),
+            false => plan,
+        };
     }
     let mut run = Run {
         volume: Volume::clone(volume),
@@ -47,8 +52,13 @@ pub fn reconcile(name: &str, desk: &Desk<'_>, rng: &mut impl Rng) -> Plan {
         desk,
         plan,
     };
-    run.volume.status.owner_id = owner;
-    run.steps(rng);
+    if desk.parts.has(Part::Scheduler) {
+        run.schedule(rng);
+    }
+    if is_played {
+        run.volume.status.owner_id = owner;
+        run.steps(rng);
+    }
     run.end(volume)
 }
 
@@ -80,6 +90,17 @@ fn is_healthy(replica: &Replica) -> bool {
     replica.spec.failed_at.is_empty()
         && !replica.spec.healthy_at.is_empty()
         && replica.status.current_state == "running"
+}
+
+/// It has a disk.
+fn is_scheduled(replica: &Replica) -> bool {
+    !replica.spec.node_id.is_empty()
+}
+
+fn place(replica: &mut Replica, disk: ReadyDisk) {
+    replica.spec.node_id = disk.node;
+    replica.spec.disk_id = disk.uuid;
+    replica.spec.disk_path = disk.path;
 }
 
 /// It may become healthy.
@@ -123,6 +144,19 @@ impl Run<'_> {
             _ => {
                 self.open();
                 "attaching".clone_into(&mut self.volume.status.state);
+            }
+        }
+    }
+
+    /// Replicas without a disk get one: those that somebody else has made.
+    fn schedule(&mut self, rng: &mut impl Rng) {
+        for index in 0..self.replicas.len() {
+            if is_scheduled(&self.replicas[index]) {
+                continue;
+            }
+            let disk = scheduler::disk_for(&self.volume, &self.replicas, self.desk.view, rng);
+            if let Some(disk) = disk {
+                self.change(index, |replica| place(replica, disk));
             }
         }
     }
@@ -193,7 +227,8 @@ impl Run<'_> {
         if self.desk.behaviour.has(Defect::AttachesWithoutAll) {
             return true;
         }
-        let mut usable = self.replicas.iter().filter(|r| is_usable(r)).peekable();
+        let usable = |r: &&Arc<Replica>| is_usable(r) && is_scheduled(r);
+        let mut usable = self.replicas.iter().filter(usable).peekable();
         usable.peek().is_some() && usable.all(|r| r.status.current_state == "running")
     }
 
@@ -338,13 +373,20 @@ impl Run<'_> {
     /// A replica on a disk that the scheduler chooses, or none and a condition.
     fn add_replica(&mut self, rng: &mut impl Rng) {
         let volume = &self.volume;
-        let disk = scheduler::disk_for(volume, &self.replicas, self.desk.view, rng);
         let now = self.desk.now;
-        let Some(disk) = disk else {
-            let text = ["ReplicaSchedulingFailure", scheduler::NO_DISK];
-            let conditions = &mut self.volume.status.conditions;
-            set_condition(conditions, "Scheduled", false, text, now);
-            return;
+        // Without the scheduler, somebody else finds a disk for it.
+        let disk = match self.desk.parts.has(Part::Scheduler) {
+            false => None,
+            true => {
+                let found = scheduler::disk_for(volume, &self.replicas, self.desk.view, rng);
+                if found.is_none() {
+                    let text = ["ReplicaSchedulingFailure", scheduler::NO_DISK];
+                    let conditions = &mut self.volume.status.conditions;
+                    set_condition(conditions, "Scheduled", false, text, now);
+                    return;
+                }
+                found
+            }
         };
         let id = |rng: &mut _| format!("{:08x}", RngExt::random::<u32>(rng));
         let mut replica = Replica::named(&format!("{}-r-{}", volume.name(), id(rng)));
@@ -356,18 +398,15 @@ impl Run<'_> {
             .clone_from(&volume.spec.backing_image);
         replica.spec.data_engine = volume.spec.data_engine.clone();
         "stopped".clone_into(&mut replica.spec.desire_state);
-        replica.spec.node_id = disk.node;
-        replica.spec.disk_id = disk.uuid;
-        replica.spec.disk_path = disk.path;
         replica.spec.data_directory_name = format!("{}-{}", volume.name(), id(rng));
+        if let Some(disk) = disk {
+            let message = format!("Schedule replica to node {}", disk.node);
+            self.plan.log(Level::Info, "", message);
+            place(&mut replica, disk);
+            let conditions = &mut self.volume.status.conditions;
+            set_condition(conditions, "Scheduled", true, ["", ""], now);
+        }
         put_labels(&mut replica);
-        self.plan.log(
-            Level::Info,
-            "",
-            format!("Schedule replica to node {}", replica.spec.node_id),
-        );
-        let conditions = &mut self.volume.status.conditions;
-        set_condition(conditions, "Scheduled", true, ["", ""], now);
         let object = Object::Replica(Box::new(replica.clone()));
         self.plan.write(Write::Create(object));
         // It takes part in the scheduling of the next one; it is not to be updated.

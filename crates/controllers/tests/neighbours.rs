@@ -7,8 +7,8 @@ use std::sync::Arc;
 use fixname_controllers::machines::{Call, File, Folder, Machines, Origin, file_name};
 use fixname_controllers::manager::{self, Memory};
 use fixname_controllers::{
-    Behaviour, Defect, Desk, Effect, Object, Plan, Seat, View, Write, disk_monitor, node_disks,
-    replica, volume,
+    Behaviour, Defect, Desk, Effect, Object, Parts, Plan, Seat, View, Write, disk_monitor,
+    node_disks, replica, volume,
 };
 use fixname_longhorn::objects::condition;
 use fixname_longhorn::{
@@ -168,6 +168,7 @@ fn with_desk<T>(
         behaviour: &behaviour,
         manager_image: &ImageRef::new(IMAGE),
         seat: &Seat::AllNodes,
+        parts: Parts::all(),
         now: NOW,
     })
 }
@@ -464,7 +465,7 @@ fn a_copy_that_was_only_asked_for_is_charged_from_v1_8_0() {
 fn the_disks_of_a_node_that_is_not_ready_are_not_ready_from_v1_11_0() {
     let mut view = view(1);
     let node = Arc::make_mut(view.nodes.get_mut("node-1").unwrap());
-    node.status.conditions = vec![condition("Ready", false, "KubernetesNodeNotReady")];
+    node.status.conditions[0] = condition("Ready", false, "ManagerPodMissing");
     for (version, reason) in [("v1.10.2", None), ("v1.11.0", Some("NodeNotReady"))] {
         let status = disk_status(&view, version, None);
         let found = status.map(|s| s.conditions[0].reason.clone());

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use fixname_apiserver::{ApiServer, TokioClock};
 use fixname_controllers::driver::{
-    Admission, Identity, ModelClock, Neighbours, Process, ProcessOptions, Sender, SharedMachines,
-    Station, StationOptions,
+    Admission, Longhorn, LonghornOptions, ModelClock, Sender, SharedMachines,
 };
 use fixname_controllers::machines::{DiskConfig, Download, File, Folder, file_name};
-use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceItem, replica::is_waiting};
+use fixname_controllers::{Behaviour, Parts, Seat, Trace, TraceItem, replica::is_waiting};
 use fixname_longhorn::objects::{condition, is_true};
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, CopySpec, CopyState, DataEngine,
@@ -63,7 +62,7 @@ struct World {
     clock: ModelClock,
     trace: Trace,
     machines: SharedMachines,
-    managers: Vec<(String, Process, Station)>,
+    managers: Vec<(String, Longhorn)>,
     image: ImageRef,
     version: String,
     started: u64,
@@ -110,13 +109,9 @@ impl World {
             .clock(TokioClock::new(EPOCH))
             .build();
         let client = server.client(NAMESPACE);
-        for crd in crds::crds(&crds::newest())
-            .iter()
-            .cloned()
-            .chain([crds::volume_crd()])
-        {
+        for crd in crds::crds(&crds::newest()).iter() {
             let api = Api::all(client.clone());
-            let made = api.create(&PostParams::default(), &crd).await;
+            let made = api.create(&PostParams::default(), crd).await;
             made.expect("the definition is sound");
         }
         let namespace: Namespace =
@@ -241,30 +236,16 @@ impl World {
                 admission: Admission::Played,
                 latency: Duration::from_millis(4),
             };
-            let process = ProcessOptions {
-                behaviour: behaviour.clone(),
-                manager_image: self.image.clone(),
-                identity: match &seat {
-                    Seat::AllNodes => Identity::Everyone,
-                    Seat::Node(node) => Identity::Manager(node.clone()),
-                },
-                parts: Parts::NONE.with(Part::BackingImage),
-                cache_lag: Duration::ZERO,
-                seed: self.started,
-            };
-            let station = StationOptions {
+            let options = LonghornOptions {
                 behaviour: behaviour.clone(),
                 manager_image: self.image.clone(),
                 seat,
-                parts: Neighbours::ALL,
-                seed: 1_000 + self.started,
+                parts: Parts::all(),
+                seed: self.started,
             };
             let machines = self.machines.clone();
-            self.managers.push((
-                node,
-                Process::start(sender.clone(), process),
-                Station::start(sender, machines, station),
-            ));
+            let manager = Longhorn::start(sender, machines, options);
+            self.managers.push((node, manager));
         }
     }
 
@@ -274,9 +255,8 @@ impl World {
     }
 
     async fn stop(&mut self) {
-        for (_, process, station) in self.managers.drain(..) {
-            process.stop().await;
-            station.stop().await;
+        for (_, manager) in self.managers.drain(..) {
+            manager.stop().await;
         }
     }
 
@@ -381,8 +361,7 @@ impl World {
         }
         self.seconds(TWO_RESYNCS).await;
         assert_eq!(self.seen().await, *expected, "{:#?}", self.tail());
-        let has_ended = |(_, p, s): &(String, Process, Station)| p.has_ended() || s.has_ended();
-        assert!(!self.managers.iter().any(has_ended));
+        assert!(!self.managers.iter().any(|(_, manager)| manager.has_ended()));
     }
 
     fn texts(&self, from: usize) -> Vec<String> {
@@ -763,22 +742,11 @@ async fn set_power(world: &mut World, n: usize, on: bool) {
         true => machines.power_on(&name),
         false => machines.power_off(&name),
     });
-    if !on {
-        let found = world.managers.iter().position(|(node, ..)| *node == name);
-        let (_, process, station) = world.managers.remove(found.expect("it runs"));
-        process.stop().await;
-        station.stop().await;
-    }
-    let reason = if on { "" } else { "KubernetesNodeNotReady" };
-    let mut node: Node = world.get(&name).await;
-    node.status.conditions.retain(|c| c.type_ != "Ready");
-    node.status.conditions.push(condition("Ready", on, reason));
-    let api: Api<Node> = world.api();
-    let done = api
-        .replace_status(&name, &PostParams::default(), &node)
-        .await;
-    done.expect("nobody else writes now");
     if on {
         world.start(&[&name]);
+    } else {
+        let found = world.managers.iter().position(|(node, _)| *node == name);
+        let (_, manager) = world.managers.remove(found.expect("it runs"));
+        manager.stop().await;
     }
 }

@@ -4,20 +4,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use fixname_controllers::machines::{DISK_BYTES, Download, IMAGE_BYTES, Machines, file_name};
 use fixname_longhorn::objects::condition;
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, CopySpec, CopyState, CopyStatus, DataEngine, DiskSpec,
     DiskStatus, DiskType, FINALIZER, Node, Setting,
 };
+use jiff::SignedDuration;
 use kube::api::PostParams;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::scenario::{Cluster, DiskPath, Image};
-
-/// Bytes of every disk; ample.
-const DISK_BYTES: i64 = 100 << 30;
 
 /// The objects of a cluster.
 #[derive(Clone, Debug, Default)]
@@ -120,9 +119,9 @@ fn backing_image(cluster: &Cluster, name: &str, image: &Image) -> BackingImage {
     object.spec.disk_file_spec_map = Some(wanted.map(|uuid| (uuid, copy_spec())).collect());
     object.status.uuid = image_uuid(name);
     if image.download.is_none() {
-        object.status.size = 1;
-        object.status.virtual_size = 1;
-        object.status.real_size = 1;
+        object.status.size = IMAGE_BYTES;
+        object.status.virtual_size = IMAGE_BYTES;
+        object.status.real_size = IMAGE_BYTES;
         let ready = CopyStatus {
             state: CopyState::Ready,
             progress: 100,
@@ -141,7 +140,7 @@ fn image_uuid(name: &str) -> String {
 }
 
 fn source_parameters(name: &str) -> BTreeMap<String, String> {
-    // Never fetched: the model's data source only pretends.
+    // Never fetched: the model's machines only pretend.
     let url = format!("http://images.example.com/{name}.qcow2");
     BTreeMap::from([("url".to_owned(), url)])
 }
@@ -168,14 +167,18 @@ fn data_source(cluster: &Cluster, name: &str, image: &Image) -> BackingImageData
 }
 
 impl Objects {
-    /// Creates all objects in a namespace, with their status. Settings that are
-    /// there keep their value, and nodes that are there are taken as they are, if
-    /// their disks are those of the scenario.
+    /// Creates all objects in a namespace, with their status, and answers with the
+    /// nodes. Settings that are there keep their value, and nodes that are there are
+    /// taken as they are, if their disks are those of the scenario.
     ///
     /// # Errors
     ///
     /// What the API server refused, or a disk that is another one.
-    pub async fn create(&self, client: &Client, namespace: &str) -> Result<(), ClusterError> {
+    pub async fn create(
+        &self,
+        client: &Client,
+        namespace: &str,
+    ) -> Result<Vec<Node>, ClusterError> {
         let settings: Api<Setting> = Api::namespaced(client.clone(), namespace);
         for setting in &self.settings {
             match settings.create(&PostParams::default(), setting).await {
@@ -184,10 +187,17 @@ impl Objects {
             }
         }
         let nodes: Api<Node> = Api::namespaced(client.clone(), namespace);
+        let mut found = Vec::new();
         for node in &self.nodes {
             match nodes.get_opt(node.name()).await? {
-                Some(there) => check_disks(node, &there)?,
-                None => create_with_status(client, namespace, node).await?,
+                Some(there) => {
+                    check_disks(node, &there)?;
+                    found.push(there);
+                }
+                None => {
+                    create_with_status(client, namespace, node).await?;
+                    found.push(node.clone());
+                }
             }
         }
         for source in &self.sources {
@@ -196,7 +206,27 @@ impl Objects {
         for image in &self.images {
             create_with_status(client, namespace, image).await?;
         }
-        Ok(())
+        Ok(found)
+    }
+}
+
+/// Puts on the machines what a scenario's cluster has there: the disks of its nodes,
+/// the first copies of images, and the downloads of those that have none yet.
+pub fn furnish(machines: &mut Machines, cluster: &Cluster, nodes: &[Node]) {
+    nodes.iter().for_each(|node| machines.provide(node));
+    for (name, image) in &cluster.images {
+        let seconds = image.download.unwrap_or_default();
+        let download = Download::made_up(name, SignedDuration::from_secs(seconds.into()));
+        let DiskPath { node, disk } = &image.source;
+        let disks = nodes.iter().filter(|n| n.name() == node);
+        let path = disks.filter_map(|n| n.spec.disks.get(disk)).next();
+        if image.download.is_none()
+            && let Some(folder) = path.and_then(|disk| machines.folder_mut(node, &disk.path))
+        {
+            let file = file_name(name, &image_uuid(name));
+            folder.files.insert(file, download.file.clone());
+        }
+        machines.offer(name, download);
     }
 }
 

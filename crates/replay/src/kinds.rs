@@ -121,7 +121,8 @@ fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bo
     let ours = Kind::ALL
         .iter()
         .map(|kind| (LONGHORN, kind.as_str(), kind.plural(), true));
-    ours.chain(CORE)
+    ours.chain([(LONGHORN, "Volume", "volumes", true)])
+        .chain(CORE)
 }
 
 #[cfg(test)]

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{
-    Admission, Environment, Exit, Identity, ModelClock, Process, ProcessOptions, Sender,
+    Admission, Exit, Longhorn, LonghornOptions, ModelClock, Sender, SharedMachines,
 };
-use fixname_controllers::pods::Pods;
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Part, Parts, Trace};
+use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace};
 use fixname_longhorn::NAMESPACE;
 use fixname_naming::{LonghornVersion, manager_image_for};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::BackendError;
@@ -40,15 +38,16 @@ pub struct LiveOptions {
 /// The running model. Dropping it stops it; its webhooks stay with the server.
 #[derive(Debug)]
 pub struct Live {
-    processes: Option<JoinHandle<()>>,
-    _environment: Option<Environment>,
+    manager: Option<JoinHandle<()>>,
 }
 
 impl Live {
     /// Starts to play on a server that has Longhorn's definitions and namespace, on
     /// the current tokio runtime. What is there already is not judged by the
     /// webhooks. One process does the work of the managers of all nodes, and is
-    /// started again when it crashes.
+    /// started again when it crashes; the machines go on. Every disk that a node's
+    /// spec names is there, blank unless its status has a UUID, and every image can
+    /// be fetched.
     ///
     /// # Errors
     ///
@@ -80,40 +79,35 @@ impl Live {
             admission: Admission::Cluster,
             latency: Duration::ZERO,
         };
-        let environment = Environment::plays(parts).then(|| {
-            let pods = Pods::new(Some(DOWNLOAD)).playing(parts);
-            // The image never changes, but the watch wants its sender alive.
-            let (_, current) = watch::channel(manager_image.clone());
-            Environment::start(sender.clone(), pods, current)
-        });
-        let process = ProcessOptions {
+        let machines = SharedMachines::default();
+        machines.with(|machines| machines.offer_all(DOWNLOAD));
+        let manager = LonghornOptions {
             behaviour,
             manager_image,
-            identity: Identity::Everyone,
+            seat: Seat::AllNodes,
             parts,
-            cache_lag: Duration::ZERO,
             seed,
         };
+        let is_played = Longhorn::runs(parts);
         Ok(Self {
-            processes: Process::runs(parts).then(|| tokio::spawn(keep_up(sender, process))),
-            _environment: environment,
+            manager: is_played.then(|| tokio::spawn(keep_up(sender, machines, manager))),
         })
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(processes) = &self.processes {
-            processes.abort();
+        if let Some(manager) = &self.manager {
+            manager.abort();
         }
     }
 }
 
-/// Runs a process, and another one after each crash.
-async fn keep_up(sender: Sender, mut options: ProcessOptions) {
+/// Runs a manager, and another one after each crash.
+async fn keep_up(sender: Sender, machines: SharedMachines, mut options: LonghornOptions) {
     loop {
-        let mut process = Process::start(sender.clone(), options.clone());
-        if process.ended().await == Exit::Stopped {
+        let manager = Longhorn::start(sender.clone(), machines.clone(), options.clone());
+        if manager.ended().await == Exit::Stopped {
             return;
         }
         options.seed = options.seed.wrapping_add(1);

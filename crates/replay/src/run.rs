@@ -4,16 +4,14 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use fixname_controllers::driver::{Environment, Identity, Process, ProcessOptions, Sender};
+use fixname_controllers::driver::{Longhorn, LonghornOptions, Sender, SharedMachines};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Part, Parts, Trace, TraceItem, pods::Pods};
+use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceItem};
 use fixname_longhorn::BackingImage;
 use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
-use jiff::SignedDuration;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
 
 use crate::act;
 use crate::backend::Definitions;
@@ -102,15 +100,15 @@ struct Player<'a> {
     session: &'a Session,
     cancelled: &'a (dyn Fn() -> bool + Sync),
     sender: Sender,
-    image: watch::Sender<ImageRef>,
+    machines: SharedMachines,
+    image: ImageRef,
     longhorn: LonghornVersion,
-    process: Option<Process>,
+    manager: Option<Longhorn>,
     started: u64,
     /// Requests that faults wait for, since the run began.
     faults: u64,
     /// Those among them that break watches, which is trouble that was asked for.
     watch_faults: u64,
-    _environment: Option<Environment>,
 }
 
 impl<'a> Player<'a> {
@@ -127,10 +125,12 @@ impl<'a> Player<'a> {
             found: vec![found],
             log: Vec::new(),
         };
-        objects(&scenario.cluster)
+        let nodes = objects(&scenario.cluster)
             .create(&session.client, &session.namespace)
             .await
             .map_err(|e| broken(e.to_string()))?;
+        let machines = SharedMachines::default();
+        machines.with(|machines| cluster::furnish(machines, &scenario.cluster, &nodes));
         let image = manager_image_for(&options.longhorn)
             .map_err(|e| broken(e.to_string()))?
             .image;
@@ -142,56 +142,43 @@ impl<'a> Player<'a> {
             admission: session.admission,
             latency: session.latency,
         };
-        let (image, current) = watch::channel(image);
-        let downloads = scenario
-            .cluster
-            .images
-            .values()
-            .filter_map(|i| i.download)
-            .max();
-        let downloads = downloads.map(|s| SignedDuration::from_secs(i64::from(s)));
-        let pods = Pods::new(downloads).playing(options.parts);
         Ok(Self {
             scenario,
             options,
             session,
             cancelled,
-            _environment: Environment::plays(options.parts)
-                .then(|| Environment::start(sender.clone(), pods, current)),
             sender,
+            machines,
             image,
             longhorn: options.longhorn.clone(),
-            process: None,
+            manager: None,
             started: 0,
             faults: 0,
             watch_faults: 0,
         })
     }
 
-    /// Starts a manager process of the version in force.
+    /// Starts a manager of the version in force.
     fn start(&mut self) -> Result<(), String> {
         let mut behaviour = Behaviour::of(&self.longhorn).map_err(|e| e.to_string())?;
         if let Some(scheme) = &self.options.name_scheme {
             behaviour = behaviour.with_scheme(*scheme);
         }
-        // Each process draws differently, as each does in reality.
+        // Each manager draws differently, as each does in reality.
         let seed = self
             .options
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(self.started);
         self.started += 1;
-        let node = self.scenario.cluster.disks.keys().next();
-        self.process = Some(Process::start(
+        self.manager = Some(Longhorn::start(
             self.sender.clone(),
-            ProcessOptions {
+            self.machines.clone(),
+            LonghornOptions {
                 behaviour,
-                manager_image: self.image.borrow().clone(),
-                identity: Identity::Manager(
-                    node.map_or_else(String::new, |path| path.node.clone()),
-                ),
+                manager_image: self.image.clone(),
+                seat: Seat::AllNodes,
                 parts: self.options.parts,
-                cache_lag: Duration::ZERO,
                 seed,
             },
         ));
@@ -210,8 +197,8 @@ impl<'a> Player<'a> {
                 ));
             }
         }
-        if self.process.is_none()
-            && Process::runs(self.options.parts)
+        if self.manager.is_none()
+            && Longhorn::runs(self.options.parts)
             && let Err(found) = self.start()
         {
             failures.push(self.failure(step, "a manager process", vec![found]));
@@ -227,7 +214,7 @@ impl<'a> Player<'a> {
                 }
             }
         }
-        if self.process.as_ref().is_some_and(Process::has_ended) {
+        if self.manager.as_ref().is_some_and(Longhorn::has_ended) {
             failures.push(self.failure(
                 step,
                 "the manager process to go on",
@@ -240,6 +227,12 @@ impl<'a> Player<'a> {
             outcomes,
         };
         (result, failures)
+    }
+
+    async fn stop(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), String> {
@@ -275,28 +268,24 @@ impl<'a> Player<'a> {
             }
             Action::Restart => {
                 // The next one starts when the step's actions are done.
-                if let Some(process) = self.process.take() {
-                    process.stop().await;
-                }
+                self.stop().await;
                 Ok(())
             }
             Action::Upgrade(to) => {
-                if !Process::runs(self.options.parts) {
+                if !Longhorn::runs(self.options.parts) {
                     return Err(format!(
-                        "no process of the model is played (--play {}), so nothing can be upgraded to {}",
+                        "no manager of the model is played (--play {}), so nothing can be upgraded to {}",
                         self.options.parts, to.0
                     ));
                 }
                 // Old and new managers do not overlap: the new one waits.
-                if let Some(process) = self.process.take() {
-                    process.stop().await;
-                }
+                self.stop().await;
                 self.longhorn = to.0.clone();
                 if let Some(in_force) = &self.session.webhooks {
                     in_force.set(Webhooks::of(&self.longhorn).map_err(|e| e.to_string())?);
                 }
                 let image = manager_image_for(&self.longhorn).map_err(|e| e.to_string())?;
-                self.image.send_replace(image.image);
+                self.image = image.image;
                 Ok(())
             }
         }
@@ -324,7 +313,6 @@ impl<'a> Player<'a> {
 
     async fn check(&self, expectation: &Expectation, from: usize) -> Result<Outcome, Vec<String>> {
         let expected = Behaviour::of(&self.longhorn).map_err(|e| vec![e.to_string()])?;
-        let image = self.image.borrow().clone();
         let observer = Observer {
             client: &self.session.client,
             namespace: &self.session.namespace,
@@ -333,7 +321,7 @@ impl<'a> Player<'a> {
             is_logged: self.options.parts.has(Part::BackingImage),
             cluster: &self.scenario.cluster,
             expected: &expected,
-            manager_image: &image,
+            manager_image: &self.image,
             cancelled: self.cancelled,
             server: self.session.server.as_ref(),
             last: Mutex::default(),
@@ -364,9 +352,7 @@ impl<'a> Player<'a> {
 
     /// Stops the manager; trouble of the run itself fails it, however green it looked.
     async fn end(mut self) -> Option<Failure> {
-        if let Some(process) = self.process.take() {
-            process.stop().await;
-        }
+        self.stop().await;
         let trouble: Vec<String> = self
             .sender
             .trace

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
+use fixname_controllers::machines::DISK_BYTES;
 use fixname_controllers::{Part, Parts, Trace};
 use fixname_longhorn::objects::condition;
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, CopyState, DataEngine, FINALIZER,
-    ManagerState, NAMESPACE, Node,
+    ManagerState, NAMESPACE, Node, Replica, Volume,
 };
 use fixname_replay::backend::EmbeddedBackend;
 use fixname_replay::cluster::copy_spec;
@@ -23,8 +24,8 @@ use serde_json::{Value, json};
 const STAYS: &str = "c01200da-8a5c-4692-92e6-c4a983087951";
 const GOES: &str = "d7f0a1b2-0000-4000-8000-000000000001";
 
-/// What is seen of a cluster whose image is downloaded, has two copies, and loses
-/// one by eviction. In the order of what does it.
+/// What is seen of a cluster whose image is downloaded, has two copies, loses one by
+/// eviction, and has a volume on the other. In the order of what does it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     /// Every wanted disk had a manager.
@@ -35,13 +36,30 @@ struct Seen {
     download: bool,
     /// The evicted copy left the image's spec.
     eviction: bool,
+    /// A blank disk got an identity.
+    identity: bool,
     /// Its manager, deleted, was let go.
     release: bool,
+    /// The volume has a replica.
+    volume: bool,
+    /// The replica has a disk.
+    scheduled: bool,
+    /// The replica runs.
+    replica: bool,
     /// Managers had the finalizer, and nonsense was refused.
     webhooks: bool,
 }
 
+/// A node with one disk; without a UUID, a blank one that nobody has looked at yet.
 fn node(name: &str, uuid: &str) -> Value {
+    let mut node = served_node(name, uuid);
+    if uuid.is_empty() {
+        node["status"]["diskStatus"] = json!({});
+    }
+    node
+}
+
+fn served_node(name: &str, uuid: &str) -> Value {
     let conditions = [
         condition("Ready", true, ""),
         condition("Schedulable", true, ""),
@@ -49,12 +67,12 @@ fn node(name: &str, uuid: &str) -> Value {
     json!({
         "apiVersion": "longhorn.io/v1beta2", "kind": "Node",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"name": name, "allowScheduling": true, "evictionRequested": false, "tags": [],
+        "spec": {"name": name, "allowScheduling": true, "evictionRequested": false, "tags": [name],
             "disks": {"disk": {"diskType": "filesystem", "path": "/var/lib/disk",
                 "allowScheduling": true, "evictionRequested": false, "storageReserved": 0, "tags": []}}},
         "status": {"conditions": conditions, "diskStatus": {"disk": {"diskUUID": uuid,
             "diskName": "disk", "diskPath": "/var/lib/disk", "diskType": "filesystem",
-            "conditions": conditions}}}
+            "storageAvailable": DISK_BYTES, "storageMaximum": DISK_BYTES, "conditions": conditions}}}
     })
 }
 
@@ -69,6 +87,7 @@ async fn cluster() -> ApiServer {
     objects.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));
     objects.push(node("node-1", STAYS));
     objects.push(node("node-2", GOES));
+    objects.push(node("node-3", ""));
     server.load(&objects).await.expect("the cluster is made");
     server
 }
@@ -116,8 +135,24 @@ fn seen(version: &str, parts: Parts) -> Seen {
         let images: Api<BackingImage> = api(&client);
         let made = images.create(&PostParams::default(), &image).await;
         made.expect("the image is made");
+        let mut volume = Volume::named("data");
+        volume.spec.size = (1_i64 << 30).to_string();
+        volume.spec.number_of_replicas = 1;
+        volume.spec.backing_image = "parrot".to_owned();
+        volume.spec.node_id = "node-1".to_owned();
+        volume.spec.node_selector = vec!["node-1".to_owned()];
+        volume.spec.data_engine = DataEngine::V1;
+        let made = api::<Volume>(&client).create(&PostParams::default(), &volume).await;
+        made.expect("the volume is made");
         tokio::time::sleep(minute * 3).await;
 
+        let replicas = api::<Replica>(&client).list(&ListParams::default()).await;
+        let replicas = replicas.expect("replicas are listed").items;
+        if let [replica] = &replicas[..] {
+            seen.volume = replica.spec.volume_name == "data";
+            seen.scheduled = replica.spec.disk_id == STAYS;
+            seen.replica = replica.status.current_state == "running";
+        }
         let there = managers(&client).await;
         let of = |uuid: &str| there.iter().any(|m| m.spec.disk_uuid == uuid);
         seen.managers = of(STAYS) && of(GOES);
@@ -136,6 +171,9 @@ fn seen(version: &str, parts: Parts) -> Seen {
             .all(|m| finalizers(m) == Some(vec![FINALIZER.to_owned()]));
 
         let nodes: Api<Node> = api(&client);
+        let blank = nodes.get("node-3").await.expect("the node is there");
+        let identity = blank.status.disk_status.get("disk");
+        seen.identity = identity.is_some_and(|disk| disk.disk_uuid.len() == 36);
         let evict = |allow: bool| {
             json!({"spec": {"disks": {"disk": {"allowScheduling": allow, "evictionRequested": true}}}})
         };
@@ -163,7 +201,11 @@ fn each_part_that_is_left_out_is_missed() {
         files: true,
         download: true,
         eviction: true,
+        identity: true,
         release: true,
+        volume: true,
+        scheduled: true,
+        replica: true,
         webhooks: true,
     };
     assert_eq!(seen("v1.12.1", Parts::all()), all);
@@ -173,12 +215,25 @@ fn each_part_that_is_left_out_is_missed() {
             Part::BackingImage => seen.managers,
             Part::ManagerPods => seen.files,
             Part::DataSource => seen.download,
-            Part::Node => seen.eviction,
+            Part::Node => seen.eviction || seen.identity,
             Part::BackingImageManager => seen.release,
+            Part::Replica => seen.replica,
+            Part::Volume => seen.volume,
+            Part::Scheduler => seen.scheduled,
             Part::Webhooks => seen.webhooks,
-            Part::Replica | Part::Volume | Part::Scheduler => panic!("{part} is not modelled"),
         };
         assert!(!shown, "without {part}: {seen:?}");
+        // What does not need the part goes on.
+        let goes_on = match part {
+            Part::Replica => seen.volume && seen.scheduled && seen.release,
+            Part::Volume => seen.files && seen.release && seen.identity,
+            Part::Scheduler => seen.volume && seen.release && seen.identity,
+            Part::Node => seen.replica && seen.files,
+            Part::Webhooks => seen.replica && seen.eviction,
+            Part::BackingImageManager => seen.replica && seen.download,
+            Part::BackingImage | Part::ManagerPods | Part::DataSource => seen.volume,
+        };
+        assert!(goes_on, "without {part}: {seen:?}");
     }
     let alone = Seen::default();
     assert_eq!(seen("v1.12.1", Parts::NONE), alone);

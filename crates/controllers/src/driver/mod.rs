@@ -1,14 +1,18 @@
 //! Runs the model against any `kube::Client`, embedded or real.
 //!
-//! [`Process`] is one Longhorn manager: caches fed by watches, a work queue, five
-//! workers, a resync timer. [`Station`] is the controllers around it, on virtual
-//! machines; [`Environment`] is what the recordings had in their place: pods and
-//! finalizers, nothing else. All take their time from a [`ModelClock`], which a test runs on
-//! tokio's paused time, and a real server at any speed.
+//! [`Longhorn`] is one Longhorn manager. It has two halves: [`Process`], the
+//! controller of backing images (caches fed by watches, a work queue, five workers, a
+//! resync timer), and [`Station`], the controllers around it, on virtual machines.
+//! Recordings are played by a [`Process`] alone, with the rounds and the
+//! [`Environment`] that their recorder had in the neighbours' place. All take their
+//! time from a [`ModelClock`], which a test runs on tokio's paused time, and a real
+//! server at any speed.
 
 mod caches;
 mod chores;
 mod environment;
+mod longhorn;
+mod neighbours;
 mod process;
 mod registry;
 mod send;
@@ -23,10 +27,11 @@ use tokio::time::Instant;
 
 pub use caches::{CacheError, Caches, Seen};
 pub use environment::Environment;
-pub use process::{Exit, Identity, Process, ProcessOptions};
+pub use longhorn::{Longhorn, LonghornOptions};
+pub use process::{Exit, Process, ProcessOptions};
 pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
-pub use station::{Neighbours, SharedMachines, Station, StationOptions};
+pub use station::{SharedMachines, Station, StationOptions};
 
 /// A handler's first resync comes about this long after the start of the
 /// process: the informers' timers run before the handlers are added, and a

@@ -24,6 +24,7 @@ use crate::behaviour::Behaviour;
 use crate::defect::Defect;
 use crate::effect::{Level, LogLine, Object};
 use crate::parts::Parts;
+use crate::plan::Seat;
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
 use crate::view::{View, shuffled};
@@ -37,16 +38,6 @@ const CACHE_WAIT: Duration = Duration::from_millis(1);
 /// How often one reconcile looks again; far more than it has writes to make.
 const MOST_REREADS: u32 = 2_000;
 
-/// Whose work a process does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// That of the manager on one node, as a real process does.
-    Manager(String),
-    /// That of all managers at once: an object's owner's, and where it has none
-    /// that is up, the one's of a node that is.
-    Everyone,
-}
-
 /// What a process is started with.
 #[derive(Clone, Debug)]
 pub struct ProcessOptions {
@@ -55,7 +46,7 @@ pub struct ProcessOptions {
     /// The flag `--backing-image-manager-image`.
     pub manager_image: ImageRef,
     /// Whose work it does.
-    pub identity: Identity,
+    pub seat: Seat,
     /// What of it; parts that do not run in a process play no role here.
     pub parts: Parts,
     /// How late its caches show what has changed, at most. What it writes itself
@@ -323,7 +314,7 @@ impl Run {
 
     /// The node whose manager works on an object; none if no manager is up.
     fn worker_of(&self, controller: usize, key: &str, rng: &mut ChaCha8Rng) -> Option<String> {
-        if let Identity::Manager(node) = &self.options.identity {
+        if let Seat::Node(node) = &self.options.seat {
             return Some(node.clone());
         }
         let view = &self.caches.view;

@@ -2,7 +2,7 @@
 //! disks, managers, data sources, replicas, volumes, on machines that are shared with
 //! the other managers. Each part can be left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::caches::{Caches, Seen};
+use super::neighbours::{self, Of};
 use super::process::{Exit, sleep_until};
 use super::send::{Ended, Sender};
 use super::{ModelClock, RESYNC};
@@ -24,6 +25,7 @@ use crate::disk_monitor::{self, Collection};
 use crate::effect::{Level, LogLine, Object};
 use crate::machines::{Machines, News};
 use crate::manager::Memory;
+use crate::parts::{Part, Parts};
 use crate::plan::{Desk, Plan, Seat};
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
@@ -53,32 +55,6 @@ impl SharedMachines {
     }
 }
 
-/// Which controllers run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Neighbours {
-    /// Nodes and their disks, eviction, cleanup of unused copies.
-    pub nodes: bool,
-    /// Backing image managers.
-    pub managers: bool,
-    /// Data sources.
-    pub sources: bool,
-    /// Replicas.
-    pub replicas: bool,
-    /// Volumes, and the scheduler of replicas.
-    pub volumes: bool,
-}
-
-impl Neighbours {
-    /// All of them.
-    pub const ALL: Self = Self {
-        nodes: true,
-        managers: true,
-        sources: true,
-        replicas: true,
-        volumes: true,
-    };
-}
-
 /// What a station is started with.
 #[derive(Clone, Debug)]
 pub struct StationOptions {
@@ -89,7 +65,7 @@ pub struct StationOptions {
     /// Whose controllers these are.
     pub seat: Seat,
     /// Which of them run.
-    pub parts: Neighbours,
+    pub parts: Parts,
     /// Where random choices come from.
     pub seed: u64,
 }
@@ -102,6 +78,11 @@ pub struct Station {
 }
 
 impl Station {
+    /// True if any of these parts runs in a station.
+    pub fn runs(parts: Parts) -> bool {
+        Of::ALL.into_iter().any(|of| of.runs(parts))
+    }
+
     /// Starts them on the current tokio runtime.
     pub fn start(sender: Sender, machines: SharedMachines, options: StationOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
@@ -135,6 +116,11 @@ impl Station {
         (&mut self.task).await.unwrap_or(Exit::Stopped)
     }
 
+    /// Waits until they have ended by themselves.
+    pub async fn ended(&mut self) -> Exit {
+        (&mut self.task).await.unwrap_or(Exit::Stopped)
+    }
+
     /// True once they have ended by themselves.
     pub fn has_ended(&self) -> bool {
         self.task.is_finished()
@@ -144,57 +130,6 @@ impl Station {
 impl Drop for Station {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// A kind of object that is reconciled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
-    Node,
-    Manager,
-    Source,
-    Replica,
-    Volume,
-}
-
-impl Of {
-    const ALL: [Self; 5] = [
-        Self::Node,
-        Self::Manager,
-        Self::Source,
-        Self::Replica,
-        Self::Volume,
-    ];
-
-    /// As the real log lines name it.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Manager => "backing image manager",
-            Self::Source => "backing image data source",
-            Self::Replica => "replica",
-            Self::Volume => "volume",
-        }
-    }
-
-    fn runs(self, parts: Neighbours) -> bool {
-        match self {
-            Self::Node => parts.nodes,
-            Self::Manager => parts.managers,
-            Self::Source => parts.sources,
-            Self::Replica => parts.replicas,
-            Self::Volume => parts.volumes,
-        }
-    }
-
-    fn key(self, name: &str) -> String {
-        format!("{}/{name}", self.word())
-    }
-
-    fn parse(key: &str) -> Option<(Self, &str)> {
-        let (word, name) = key.split_once('/')?;
-        let of = Self::ALL.into_iter().find(|of| of.word() == word)?;
-        Some((of, name))
     }
 }
 
@@ -310,12 +245,16 @@ impl Run {
                 News::Manager(name) => self.add(Of::Manager, &name),
                 News::Source(name) => self.add(Of::Source, &name),
                 News::Replica(name) => self.add(Of::Replica, &name),
+                News::Node(name) => self.add(Of::Node, &name),
             }
         }
     }
 
     /// The disk monitor of each node that is played here and has power.
     fn monitor(&mut self) {
+        if !self.options.parts.has(Part::Node) {
+            return;
+        }
         let mut rng = self.rng();
         let nodes: Vec<_> = self.caches.view.nodes.values().cloned().collect();
         for node in nodes {
@@ -342,20 +281,17 @@ impl Run {
     }
 
     fn resync(&mut self) {
-        let view = &self.caches.view;
-        let names = |of: Of| -> Vec<String> {
-            match of {
-                Of::Node => view.nodes.keys().cloned().collect(),
-                Of::Manager => view.managers.keys().cloned().collect(),
-                Of::Source => view.data_sources.keys().cloned().collect(),
-                Of::Replica => view.replicas.keys().cloned().collect(),
-                Of::Volume => view.volumes.keys().cloned().collect(),
-            }
-        };
-        let all: Vec<(Of, Vec<String>)> = Of::ALL.map(|of| (of, names(of))).into();
-        for (of, names) in all {
-            names.iter().for_each(|name| self.add(of, name));
+        let keys = neighbours::all(&self.caches.view);
+        keys.into_iter().for_each(|(of, name)| self.add(of, &name));
+    }
+
+    /// Queues what a change concerns.
+    fn trigger(&mut self, seen: &Seen) {
+        if let Seen::Node(_, Some(node)) = seen {
+            self.machines.with(|machines| machines.provide(node));
         }
+        let keys = neighbours::concerned(seen, &self.caches.view);
+        keys.into_iter().for_each(|(of, name)| self.add(of, &name));
     }
 
     /// Decides at once, and carries it out in its own time.
@@ -401,6 +337,7 @@ impl Run {
                 behaviour: &options.behaviour,
                 manager_image: &options.manager_image,
                 seat: &options.seat,
+                parts: options.parts,
                 now,
             };
             match of {
@@ -455,88 +392,6 @@ impl Run {
             self.queue.add_at(&key, at);
         }
         Ok(())
-    }
-
-    /// Queues what a change concerns.
-    fn trigger(&mut self, seen: &Seen) {
-        let view = &self.caches.view;
-        let mut keys: Vec<(Of, String)> = Vec::new();
-        match seen {
-            Seen::Node(old, new) => {
-                let Some(node) = new.as_ref().or(old.as_ref()) else {
-                    return;
-                };
-                let name = node.name();
-                let on_node = |node: &str| node == name;
-                keys.push((Of::Node, name.to_owned()));
-                let managers = view.managers.values();
-                let managers = managers.filter(|m| on_node(&m.spec.node_id));
-                keys.extend(managers.map(|m| (Of::Manager, m.name().to_owned())));
-                let sources = view.data_sources.values();
-                let sources = sources.filter(|s| on_node(&s.spec.node_id));
-                keys.extend(sources.map(|s| (Of::Source, s.name().to_owned())));
-                let replicas = view.replicas.values();
-                let replicas = replicas.filter(|r| on_node(&r.spec.node_id));
-                keys.extend(replicas.map(|r| (Of::Replica, r.name().to_owned())));
-                keys.extend(view.volumes.keys().map(|v| (Of::Volume, v.clone())));
-            }
-            Seen::Image(old, new) => {
-                let Some(image) = new.as_ref().or(old.as_ref()) else {
-                    return;
-                };
-                keys.extend(self.managers_listing(image.name()));
-                keys.push((Of::Source, image.name().to_owned()));
-                // Only replicas on disks that the status has are woken.
-                let copies = image.status.disk_file_status_map.as_ref();
-                let replicas = view.replicas.values().filter(|replica| {
-                    replica.spec.backing_image == image.name()
-                        && copies.is_some_and(|map| map.contains_key(&replica.spec.disk_id))
-                });
-                keys.extend(replicas.map(|r| (Of::Replica, r.name().to_owned())));
-            }
-            Seen::Manager(old, new) => {
-                let manager = new.as_ref().or(old.as_ref());
-                keys.extend(manager.map(|m| (Of::Manager, m.name().to_owned())));
-            }
-            Seen::DataSource(old, new) => {
-                let Some(source) = new.as_ref().or(old.as_ref()) else {
-                    return;
-                };
-                keys.push((Of::Source, source.name().to_owned()));
-                keys.extend(self.managers_listing(source.name()));
-            }
-            Seen::Replica(old, new) => {
-                let Some(replica) = new.as_ref().or(old.as_ref()) else {
-                    return;
-                };
-                keys.push((Of::Replica, replica.name().to_owned()));
-                keys.push((Of::Volume, replica.spec.volume_name.clone()));
-                if old.is_none() || new.is_none() {
-                    keys.push((Of::Node, replica.spec.node_id.clone()));
-                }
-            }
-            Seen::Volume(old, new) => {
-                let volume = new.as_ref().or(old.as_ref());
-                keys.extend(volume.map(|v| (Of::Volume, v.name().to_owned())));
-            }
-            Seen::Setting(..) => {}
-        }
-        for (of, name) in keys {
-            self.add(of, &name);
-        }
-    }
-
-    fn managers_listing(&self, image: &str) -> Vec<(Of, String)> {
-        let managers = self.caches.view.managers.values();
-        let listing: BTreeSet<&str> = managers
-            .filter(|m| {
-                m.spec.backing_images.contains_key(image)
-                    || m.status.backing_image_file_map.contains_key(image)
-            })
-            .map(|m| m.name())
-            .collect();
-        let listing = listing.into_iter();
-        listing.map(|m| (Of::Manager, m.to_owned())).collect()
     }
 }
 

@@ -54,14 +54,19 @@ impl Folder {
             uuid: uuid.to_owned(),
             ..DiskConfig::default()
         };
-        let mut folder = Self {
+        let mut folder = Self::blank(filesystem, bytes);
+        folder.write(&config);
+        folder
+    }
+
+    /// The folder of a disk that has never been used.
+    pub fn blank(filesystem: &str, bytes: i64) -> Self {
+        Self {
             config: None,
             filesystem: filesystem.to_owned(),
             bytes,
             files: BTreeMap::new(),
-        };
-        folder.write(&config);
-        folder
+        }
     }
 
     /// What the configuration says, if there is one.

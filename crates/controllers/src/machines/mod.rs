@@ -13,7 +13,9 @@ mod pods;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fixname_longhorn::{DiskType, Node};
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha512};
 
 pub use folder::{DiskConfig, File, Folder, file_name};
 pub use pods::{Origin, Phase, Pod, PodFile, Role};
@@ -28,6 +30,10 @@ pub const FILE_WORK: SignedDuration = SignedDuration::from_secs(2);
 pub const REPLICA_START: SignedDuration = SignedDuration::from_secs(1);
 /// How long a download takes, if nothing else is said.
 pub const DOWNLOAD: SignedDuration = SignedDuration::from_secs(1);
+/// Bytes of a disk of which nothing else is said.
+pub const DISK_BYTES: i64 = 100 << 30;
+/// Bytes of the file of an image of which nothing else is said.
+pub const IMAGE_BYTES: i64 = 64 << 20;
 
 /// Where an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,16 @@ pub struct Download {
     pub takes: SignedDuration,
     /// What is fetched.
     pub file: File,
+}
+
+impl Download {
+    /// The file of an image of which nothing else is known.
+    pub fn made_up(image: &str, takes: SignedDuration) -> Self {
+        let checksum = hex::encode(Sha512::digest(image));
+        let bytes = IMAGE_BYTES;
+        let file = File { checksum, bytes };
+        Self { takes, file }
+    }
 }
 
 /// What a controller asks of the machines.
@@ -127,6 +143,8 @@ pub enum News {
     Source(String),
     /// The process of the replica of that name.
     Replica(String),
+    /// The power of the node of that name.
+    Node(String),
 }
 
 /// All machines of a cluster.
@@ -137,6 +155,8 @@ pub struct Machines {
     instances: BTreeMap<String, Instance>,
     down: BTreeSet<String>,
     downloads: BTreeMap<String, Download>,
+    /// How long downloads take that nobody has offered.
+    any_download: Option<SignedDuration>,
     news: Vec<News>,
 }
 
@@ -162,9 +182,40 @@ impl Machines {
         self.folders.remove(&(node.to_owned(), path.to_owned()))
     }
 
+    /// Sees that there is something at the path of each of a node's filesystem disks.
+    /// A disk with an identity in the node's status has it in its configuration; any
+    /// other one is blank.
+    pub fn provide(&mut self, node: &Node) {
+        for (name, disk) in &node.spec.disks {
+            let place = (node.name().to_owned(), disk.path.clone());
+            if disk.disk_type == DiskType::Block || self.folders.contains_key(&place) {
+                continue;
+            }
+            let filesystem = format!("{}:{}", place.0, place.1);
+            let status = node.status.disk_status.get(name);
+            let folder = match status.filter(|status| !status.disk_uuid.is_empty()) {
+                Some(status) => {
+                    let bytes = match status.storage_maximum {
+                        0 => DISK_BYTES,
+                        bytes => bytes,
+                    };
+                    let name = &status.disk_name;
+                    Folder::of_disk(name, &status.disk_uuid, &filesystem, bytes)
+                }
+                None => Folder::blank(&filesystem, DISK_BYTES),
+            };
+            self.folders.insert(place, folder);
+        }
+    }
+
     /// Says where an image comes from.
     pub fn offer(&mut self, image: &str, download: Download) {
         self.downloads.insert(image.to_owned(), download);
+    }
+
+    /// Every image that nobody has offered can be fetched too, and this takes so long.
+    pub fn offer_all(&mut self, takes: SignedDuration) {
+        self.any_download = Some(takes);
     }
 
     /// A pod, perhaps on its way out.
@@ -188,12 +239,14 @@ impl Machines {
     pub fn power_off(&mut self, node: &str) {
         self.down.insert(node.to_owned());
         self.instances.retain(|_, instance| instance.node != node);
+        self.news.push(News::Node(node.to_owned()));
     }
 
     /// Gives it back. The pods that ran there have failed, for nobody restarts them;
     /// what lies in the folders is as it was.
     pub fn power_on(&mut self, node: &str) {
         self.down.remove(node);
+        self.news.push(News::Node(node.to_owned()));
         for (name, pod) in &mut self.pods {
             if pod.node == node {
                 pod.fail();

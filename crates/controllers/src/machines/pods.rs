@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use fixname_longhorn::CopyState;
 use jiff::Timestamp;
 
-use super::{DOWNLOAD, FILE_WORK, File, Machines, News, POD_START, file_name, source_pod};
+use super::{
+    DOWNLOAD, Download, FILE_WORK, File, Machines, News, POD_START, file_name, source_pod,
+};
 
 /// What a pod says when there is no file to be used again
 /// (backing-image-manager, `pkg/sync/sync_file.go:456-458`).
@@ -190,7 +192,14 @@ impl Machines {
                 file,
                 ..
             } => {
-                let download = self.downloads.get(image);
+                let made_up = self.any_download.map(|takes| {
+                    let mut download = Download::made_up(image, takes);
+                    if !checksum.is_empty() {
+                        download.file.checksum.clone_from(checksum);
+                    }
+                    download
+                });
+                let download = self.downloads.get(image).or(made_up.as_ref());
                 let takes = download.map_or(DOWNLOAD, |download| download.takes);
                 *state = match (&*state, download) {
                     (CopyState::Ready | CopyState::Failed | CopyState::ReadyForTransfer, _) => {
@@ -284,7 +293,7 @@ impl Machines {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::super::{Call, Download, Folder, POD_STOP};
+    use super::super::{Call, Folder, POD_STOP};
     use super::*;
 
     const NOW: Timestamp = Timestamp::constant(1_762_214_400, 0);

@@ -15,6 +15,7 @@ use crate::defect::Defect;
 use crate::effect::{EventType, Level, Object};
 use crate::machines::{Call, Phase, Pod};
 use crate::missing_disk;
+use crate::parts::Part;
 use crate::plan::{Desk, Plan};
 
 /// A file is not fetched again within this time, doubled at each go up to
@@ -94,7 +95,8 @@ impl Memory {
 }
 
 /// One reconcile of the manager of that name. The plans after the first are what is
-/// done to images whose copies are on a disk that is gone; they are independent.
+/// done to images whose copies are on a disk that is gone; they are independent. Pods
+/// and their files are one part of the model, everything else another.
 pub fn reconcile(
     name: &str,
     desk: &Desk<'_>,
@@ -109,7 +111,11 @@ pub fn reconcile(
     let Some(owner) = desk.owner(&spec.node_id, &manager.status.owner_id) else {
         return Vec::new();
     };
+    let is_controlled = desk.parts.has(Part::BackingImageManager);
     if manager.is_deleting() {
+        if !is_controlled {
+            return Vec::new();
+        }
         memory.forget(name);
         return vec![clean_up(manager, desk)];
     }
@@ -119,6 +125,9 @@ pub fn reconcile(
     let mut more = Vec::new();
     let disk = desk.view.ready_disk(&spec.disk_uuid, rng);
     if disk.is_none_or(|disk| disk.node != spec.node_id || disk.path != spec.disk_path) {
+        if !is_controlled {
+            return Vec::new();
+        }
         make_unknown(&mut changed, desk, &mut plan, memory);
         if desk.behaviour.evicts_missing_disks {
             let series = missing_disk::evict_copies(manager, desk.view, rng);
@@ -130,7 +139,7 @@ pub fn reconcile(
                 })
                 .collect();
         }
-    } else {
+    } else if desk.parts.has(Part::ManagerPods) {
         sync_pod(&mut changed, &owner, desk, &mut plan, memory);
         if changed.status.current_state == ManagerState::Running && desk.is_current(&spec.image) {
             files::read(&mut changed, desk, memory);

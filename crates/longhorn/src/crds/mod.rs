@@ -69,14 +69,18 @@ impl Releases {
 const HAS_OLD_VERSION: Releases = Releases::before(1, 10, 0);
 const SERVES_OLD_VERSION: Releases = Releases::before(1, 9, 0);
 
-/// The definitions of all kinds in [`Kind::ALL`], in that order, as of a release.
+/// The definitions of all kinds in [`Kind::ALL`], in that order, as of a release, and
+/// last that of volumes.
 pub fn crds(release: &LonghornVersion) -> Arc<[CustomResourceDefinition]> {
     // Made once a release: a suite of scenarios asks for them in each run.
     static MADE: Mutex<BTreeMap<[u64; 3], Arc<[CustomResourceDefinition]>>> =
         Mutex::new(BTreeMap::new());
     let number = [release.major, release.minor, release.patch];
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let all = || Kind::ALL.iter().map(|kind| crd(*kind, release)).collect();
+    let all = || {
+        let kinds = Kind::ALL.iter().map(|kind| crd(*kind, release));
+        kinds.chain([volume_crd()]).collect()
+    };
     made.entry(number).or_insert_with(all).clone()
 }
 

@@ -10,7 +10,7 @@ use fixname_apiserver::Faults;
 use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, Node, Replica, Setting,
+    BackingImage, BackingImageDataSource, BackingImageManager, Node, Replica, Setting, Volume,
 };
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -137,6 +137,7 @@ impl Place {
         release::<BackingImageDataSource>(client, namespace, there).await?;
         release::<BackingImageManager>(client, namespace, there).await?;
         release::<Node>(client, namespace, there).await?;
+        release::<Volume>(client, namespace, there).await?;
         release::<Replica>(client, namespace, there).await?;
         release::<Setting>(client, namespace, there).await?;
         match self.end {
@@ -161,6 +162,7 @@ async fn there(client: &Client, namespace: &str) -> Result<BTreeSet<String>, Bac
         of::<Node>(client, namespace).await,
         of::<Replica>(client, namespace).await,
         of::<Setting>(client, namespace).await,
+        of::<Volume>(client, namespace).await,
     ] {
         uids.extend(found.map_err(BackendError::new)?);
     }

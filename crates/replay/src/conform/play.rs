@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fixname_controllers::driver::{
-    Admission, Environment, Identity, ModelClock, Process, ProcessOptions, Sender,
+    Admission, Environment, ModelClock, Process, ProcessOptions, Sender,
 };
 use fixname_controllers::pods::{Pods, Reports};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Part, Parts, Trace, TraceEntry, TraceItem};
+use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceEntry, TraceItem};
 use fixname_longhorn::NAMESPACE;
 use fixname_naming::{ImageRef, LonghornVersion};
 use futures::future::Either;
@@ -363,7 +363,7 @@ impl<'a> Player<'a> {
             ProcessOptions {
                 behaviour,
                 manager_image: image.clone(),
-                identity: Identity::Manager(node.to_owned()),
+                seat: Seat::Node(node.to_owned()),
                 parts,
                 cache_lag: self.cache_lag,
                 seed,

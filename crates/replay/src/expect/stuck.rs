@@ -12,7 +12,7 @@ use super::{LOOK, Mismatch, Observer, PATIENCE, TWO_RESYNCS, copy_state, describ
 use crate::event::{Disk, Outcome};
 use crate::scenario::Stuck;
 
-/// A manager that has been silent for so long waits for its next resync.
+/// An image that has not been tried for so long waits for its next resync.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Attempts a trigger: three retries after the first (see the work queue).
@@ -23,26 +23,43 @@ struct Collision {
     winner: Disk,
     losers: Vec<Disk>,
     bystanders: Vec<Disk>,
+    /// The winner's manager has no file, and nobody can send it one: it looks for
+    /// one in its own folder again and again, and each time wakes the image.
+    restless: bool,
 }
 
 impl Observer<'_> {
-    /// Waits until the manager has logged nothing for a while, and is `done`.
-    async fn quiet(&self, done: impl Fn() -> bool) -> Result<(), Mismatch> {
-        let deadline = self.clock.elapsed() + PATIENCE;
-        let (mut seen, mut since) = (self.trace.len(), self.clock.elapsed());
-        while self.clock.elapsed().saturating_sub(since) < QUIET || !done() {
-            if self.clock.elapsed() >= deadline || (self.cancelled)() {
+    /// Waits until the image has not been tried for a while, and has been given up.
+    /// One that knows no rest is only given up.
+    async fn quiet(&self, stuck: &Stuck, mut from: usize) -> Result<(), Mismatch> {
+        let began = self.clock.elapsed();
+        let (mut since, mut given_up) = (began, true);
+        loop {
+            let new = self.trace.since(from);
+            from += new.len();
+            let now = self.clock.elapsed();
+            if let Some(last) = attempts(&new, &stuck.image).pop() {
+                (since, given_up) = (now, last.given_up);
+            }
+            if given_up && now.saturating_sub(since) >= QUIET {
+                return Ok(());
+            }
+            let is_late = now.saturating_sub(began) >= TWO_RESYNCS;
+            if given_up && is_late {
+                let view = self.view().await?;
+                if self.check_stuck(stuck, &view)?.restless {
+                    return Ok(());
+                }
+            }
+            if now.saturating_sub(began) >= PATIENCE || (self.cancelled)() {
                 return Err(vec![format!(
-                    "the manager is never quiet for {} model seconds",
+                    "image {} is never at rest for {} model seconds",
+                    stuck.image,
                     QUIET.as_secs()
                 )]);
             }
             self.clock.sleep(LOOK).await;
-            if self.trace.len() != seen {
-                (seen, since) = (self.trace.len(), self.clock.elapsed());
-            }
         }
-        Ok(())
     }
 
     /// The collision has struck, and nothing moves.
@@ -72,11 +89,7 @@ impl Observer<'_> {
         })?;
         // Let what is still under way end (a download, a burst of attempts), so
         // that only resyncs trigger anything in the window.
-        self.quiet(|| {
-            let last = attempts(&self.trace.since(began), &stuck.image).pop();
-            last.is_none_or(|attempt| attempt.given_up)
-        })
-        .await?;
+        self.quiet(stuck, began).await?;
         // The window opens before the objects are read: a resync that falls into
         // the reading belongs to it as a whole.
         let (from, start) = (self.trace.len(), self.clock.elapsed());
@@ -105,7 +118,7 @@ impl Observer<'_> {
             ));
         }
         let resyncs = usize::try_from(frozen.as_secs() / RESYNC.as_secs()).unwrap_or(usize::MAX);
-        if bursts.len() > resyncs + 1 {
+        if bursts.len() > resyncs + 1 && !found.restless {
             problems.push(format!(
                 "{} bursts of attempts in {} model seconds; a given-up image should rest until the next resync",
                 bursts.len(),
@@ -186,6 +199,10 @@ impl Observer<'_> {
             )]);
         }
         let (winner, held) = winners.remove(0);
+        let restless = !view.managers.get(&held).is_some_and(|manager| {
+            let file = manager.status.backing_image_file_map.get(&stuck.image);
+            file.is_some_and(|file| file.state == CopyState::Ready)
+        });
         if held != *name {
             problems.push(format!("the winner's manager is named {held}, not {name}"));
         }
@@ -229,6 +246,7 @@ impl Observer<'_> {
                 winner,
                 losers,
                 bystanders,
+                restless,
             })
         } else {
             Err(problems)
