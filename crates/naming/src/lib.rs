@@ -42,7 +42,7 @@ pub use releases::{
     ManagerImage, NoManagerImage, Release, Resolved, UnknownVersion, manager_image_for, releases,
     resolve,
 };
-pub use rules::fits_dns_label;
+pub use rules::{fits_dns_label, is_dns_subdomain};
 pub use scheme::{NameError, Scheme, UnknownScheme, WhatIf, Width};
 pub use upgrade::{PathRefused, upgrade_path};
 pub use version::{LonghornVersion, VersionError};

@@ -7,7 +7,8 @@
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
 //! at least two resyncs. [`suite`] runs many and hands out [`event`]s, from
-//! which all reports are made. [`live`] plays the model in real time. [`conform`] replays recordings of a real Longhorn.
+//! which all reports are made. [`live`] plays the model in real time. [`record`](mod@record) makes a scenario of a cluster.
+//! [`conform`] replays recordings of a real Longhorn.
 //!
 //! A green answer is meant to be believed: what cannot be checked fails.
 
@@ -25,6 +26,7 @@ pub mod load;
 mod partial;
 mod place;
 mod problem;
+pub mod record;
 pub mod run;
 pub mod scenario;
 pub mod seen;

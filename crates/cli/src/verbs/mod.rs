@@ -9,6 +9,7 @@ pub(crate) mod odds;
 mod place;
 mod playing;
 pub(crate) mod population;
+pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod scenario;
 pub(crate) mod serve;

@@ -1,4 +1,4 @@
-//! `fixname scenario`: looks at scenario files without playing them.
+//! `fixname scenario`: looks at scenario files without playing them, and makes some.
 
 use std::path::PathBuf;
 
@@ -32,6 +32,7 @@ enum What {
     List(Files),
     /// A page about them in Markdown.
     Docs(Files),
+    Record(super::record::Args),
     /// The JSON Schema of scenario files, for editors.
     Schema {
         /// That of templates instead.
@@ -82,6 +83,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             let scenarios = files.load(output)?;
             output.data(&catalogue::markdown(&scenarios, &files.templates(output)?))?;
         }
+        What::Record(args) => return super::record::run(args, output),
         What::Schema { template } => {
             let schema = if *template {
                 load::template_schema()
