@@ -160,12 +160,14 @@ impl Backend for ContextBackend {
         options: &RunOptions,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<RunResult, BackendError> {
-        let place = self.place()?;
-        let result = real::runtime()?.block_on(place.run(scenario, options, cancelled))?;
-        if result.kept.is_some() {
-            self.kept().push(place.namespace);
-        }
-        Ok(result)
+        real::runtime()?.block_on(async {
+            let place = self.place()?;
+            let result = place.run(scenario, options, cancelled).await?;
+            if result.kept.is_some() {
+                self.kept().push(place.namespace);
+            }
+            Ok(result)
+        })
     }
 
     fn finish(&self) -> Result<Vec<String>, BackendError> {
