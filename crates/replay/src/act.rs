@@ -1,8 +1,8 @@
 //! What a step does to single objects, and to the API server itself.
 
 use fixname_apiserver::{FaultAction, Faults, Matcher};
-use kube::Client;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use crate::kinds::{self, NotServed, Served};
@@ -64,8 +64,21 @@ pub(crate) async fn patch(
     } else {
         api.patch(&patch.name, &params, &merge).await
     };
-    done.map(drop)
-        .map_err(|e| format!("patch {} {}: {e}", patch.kind, patch.name))
+    let what = format!("patch {} {}", patch.kind, patch.name);
+    judge(&what, done.map(drop), patch.refused.as_deref())
+}
+
+/// Whether a request ended as it was to: was done, or was refused in these words.
+fn judge(what: &str, done: Result<(), kube::Error>, refused: Option<&str>) -> Result<(), String> {
+    match (done, refused) {
+        (Ok(()), None) => Ok(()),
+        (Ok(()), Some(_)) => Err(format!("{what}: it was not refused")),
+        (Err(kube::Error::Api(status)), Some(wanted)) if status.message.contains(wanted) => Ok(()),
+        (Err(error), None) => Err(format!("{what}: {error}")),
+        (Err(error), Some(wanted)) => Err(format!(
+            "{what}: it was to be refused with {wanted:?}, and was so otherwise: {error}"
+        )),
+    }
 }
 
 pub(crate) async fn delete(
@@ -75,9 +88,29 @@ pub(crate) async fn delete(
 ) -> Result<(), String> {
     let kind = kinds::served(object.api_version.as_deref(), &object.kind)?;
     let api = kind.api(client, namespace);
-    let done = api.delete(&object.name, &DeleteParams::default()).await;
-    done.map(drop)
-        .map_err(|e| format!("delete {} {}: {e}", object.kind, object.name))
+    let kind = &object.kind;
+    let names = match &object.name {
+        Some(name) => vec![name.clone()],
+        None => {
+            let labels = object
+                .labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"));
+            let labels = labels.collect::<Vec<_>>().join(",");
+            let found = api.list(&ListParams::default().labels(&labels)).await;
+            let found = found.map_err(|e| format!("delete {kind} {labels}: {e}"))?;
+            if found.items.is_empty() {
+                return Err(format!("delete {kind}: there is none with {labels}"));
+            }
+            found.iter().map(ResourceExt::name_any).collect()
+        }
+    };
+    for name in names {
+        let done = api.delete(&name, &DeleteParams::default()).await;
+        let what = format!("delete {kind} {name}");
+        judge(&what, done.map(drop), object.refused.as_deref())?;
+    }
+    Ok(())
 }
 
 /// Has the server misbehave from now on, as the model sees it.

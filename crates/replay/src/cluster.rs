@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use fixname_controllers::machines::{DISK_BYTES, Download, IMAGE_BYTES, Machines, file_name};
+use fixname_controllers::machines::{
+    DISK_BYTES, DOWNLOAD, Download, IMAGE_BYTES, Machines, file_name,
+};
 use fixname_longhorn::objects::condition;
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, CopySpec, CopyState, CopyStatus, DataEngine, DiskSpec,
-    DiskStatus, DiskType, FINALIZER, Node, Setting,
+    DiskStatus, DiskType, FINALIZER, Node, Setting, Volume,
 };
 use jiff::SignedDuration;
 use kube::api::PostParams;
@@ -16,7 +18,10 @@ use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::scenario::{Cluster, DiskPath, Image};
+use crate::scenario::{self, Cluster, DiskPath, Image};
+
+/// Bytes of every volume.
+const VOLUME_BYTES: i64 = 1 << 30;
 
 /// The objects of a cluster.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,7 @@ pub struct Objects {
     images: Vec<BackingImage>,
     sources: Vec<BackingImageDataSource>,
     settings: Vec<Setting>,
+    volumes: Vec<Volume>,
 }
 
 /// Builds the objects of a scenario's cluster. Disks that the scenario's check
@@ -33,8 +39,15 @@ pub fn objects(cluster: &Cluster) -> Objects {
     let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
     for (path, uuid) in &cluster.disks {
         let node = nodes.entry(&path.node).or_insert_with(|| node(&path.node));
+        if cluster.later.contains(path) {
+            continue;
+        }
+        let disk_type = match cluster.block.contains(path) {
+            true => DiskType::Block,
+            false => DiskType::Filesystem,
+        };
         let disk = DiskSpec {
-            disk_type: DiskType::Filesystem,
+            disk_type: disk_type.clone(),
             path: disk_directory(path),
             allow_scheduling: true,
             ..DiskSpec::default()
@@ -44,7 +57,7 @@ pub fn objects(cluster: &Cluster) -> Objects {
             disk_uuid: uuid.clone(),
             disk_name: path.disk.clone(),
             disk_path: disk_directory(path),
-            disk_type: DiskType::Filesystem,
+            disk_type,
             conditions: vec![
                 condition("Ready", true, ""),
                 condition("Schedulable", true, ""),
@@ -55,13 +68,15 @@ pub fn objects(cluster: &Cluster) -> Objects {
         };
         node.status.disk_status.insert(path.disk.clone(), status);
     }
-    let settings = [
+    let mut settings = BTreeMap::from([
         ("concurrent-backing-image-replenish-per-node-limit", "5"),
         ("backing-image-cleanup-wait-interval", "60"),
         ("backing-image-recovery-wait-interval", "300"),
         ("allow-empty-node-selector-volume", "true"),
         ("allow-empty-disk-selector-volume", "true"),
-    ];
+    ]);
+    let given = cluster.settings.iter();
+    settings.extend(given.map(|(name, value)| (name.as_str(), value.as_str())));
     Objects {
         nodes: nodes.into_values().collect(),
         images: cluster
@@ -75,16 +90,38 @@ pub fn objects(cluster: &Cluster) -> Objects {
             .map(|(name, image)| data_source(cluster, name, image))
             .collect(),
         settings: settings
+            .into_iter()
             .map(|(name, value)| Setting {
                 value: value.to_owned(),
                 ..Setting::named(name)
             })
-            .into(),
+            .collect(),
+        volumes: cluster
+            .volumes
+            .iter()
+            .map(|(name, given)| volume(name, given))
+            .collect(),
     }
 }
 
-fn disk_directory(path: &DiskPath) -> String {
+pub(crate) fn disk_directory(path: &DiskPath) -> String {
     format!("/var/lib/{}", path.disk)
+}
+
+/// What the file system of a disk calls itself.
+pub(crate) fn filesystem(path: &DiskPath) -> String {
+    format!("filesystem-of-{}-{}", path.node, path.disk)
+}
+
+fn volume(name: &str, given: &scenario::Volume) -> Volume {
+    let mut volume = Volume::named(name);
+    volume.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    volume.spec.size = VOLUME_BYTES.to_string();
+    volume.spec.number_of_replicas = given.replicas;
+    volume.spec.backing_image.clone_from(&given.image);
+    volume.spec.node_id = given.node.clone().unwrap_or_default();
+    volume.spec.data_engine = DataEngine::V1;
+    volume
 }
 
 fn node(name: &str) -> Node {
@@ -206,6 +243,10 @@ impl Objects {
         for image in &self.images {
             create_with_status(client, namespace, image).await?;
         }
+        let volumes: Api<Volume> = Api::namespaced(client.clone(), namespace);
+        for volume in &self.volumes {
+            volumes.create(&PostParams::default(), volume).await?;
+        }
         Ok(found)
     }
 }
@@ -214,6 +255,8 @@ impl Objects {
 /// the first copies of images, and the downloads of those that have none yet.
 pub fn furnish(machines: &mut Machines, cluster: &Cluster, nodes: &[Node]) {
     nodes.iter().for_each(|node| machines.provide(node));
+    // Images that a step makes.
+    machines.offer_all(DOWNLOAD);
     for (name, image) in &cluster.images {
         let seconds = image.download.unwrap_or_default();
         let download = Download::made_up(name, SignedDuration::from_secs(seconds.into()));

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use fixname_controllers::driver::{Longhorn, LonghornOptions, Sender, SharedMachines};
+use fixname_controllers::driver::{Sender, SharedMachines};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceItem};
+use fixname_controllers::{Behaviour, Part, Parts, Trace, TraceItem};
 use fixname_longhorn::BackingImage;
-use fixname_naming::{ImageRef, LonghornVersion, Scheme, manager_image_for};
+use fixname_naming::{LonghornVersion, Scheme};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
@@ -17,8 +17,10 @@ use crate::act;
 use crate::backend::Definitions;
 use crate::backend::Session;
 use crate::cluster::{self, objects};
+use crate::disk;
 use crate::event::{Failure, Outcome, RunResult, StepResult, Verdict};
 use crate::expect::{Observer, PATIENCE, words};
+use crate::managers::Managers;
 use crate::scenario::{Action, Copies, Expectation, Scenario, Step, Subject};
 
 /// How many log lines a failure shows.
@@ -100,11 +102,7 @@ struct Player<'a> {
     session: &'a Session,
     cancelled: &'a (dyn Fn() -> bool + Sync),
     sender: Sender,
-    machines: SharedMachines,
-    image: ImageRef,
-    longhorn: LonghornVersion,
-    manager: Option<Longhorn>,
-    started: u64,
+    managers: Managers,
     /// Requests that faults wait for, since the run began.
     faults: u64,
     /// Those among them that break watches, which is trouble that was asked for.
@@ -131,9 +129,6 @@ impl<'a> Player<'a> {
             .map_err(|e| broken(e.to_string()))?;
         let machines = SharedMachines::default();
         machines.with(|machines| cluster::furnish(machines, &scenario.cluster, &nodes));
-        let image = manager_image_for(&options.longhorn)
-            .map_err(|e| broken(e.to_string()))?
-            .image;
         let sender = Sender {
             client: session.model_client(),
             namespace: session.namespace.clone(),
@@ -147,42 +142,12 @@ impl<'a> Player<'a> {
             options,
             session,
             cancelled,
+            managers: Managers::new(&scenario.cluster, options, sender.clone(), machines)
+                .map_err(broken)?,
             sender,
-            machines,
-            image,
-            longhorn: options.longhorn.clone(),
-            manager: None,
-            started: 0,
             faults: 0,
             watch_faults: 0,
         })
-    }
-
-    /// Starts a manager of the version in force.
-    fn start(&mut self) -> Result<(), String> {
-        let mut behaviour = Behaviour::of(&self.longhorn).map_err(|e| e.to_string())?;
-        if let Some(scheme) = &self.options.name_scheme {
-            behaviour = behaviour.with_scheme(*scheme);
-        }
-        // Each manager draws differently, as each does in reality.
-        let seed = self
-            .options
-            .seed
-            .wrapping_mul(1_000_003)
-            .wrapping_add(self.started);
-        self.started += 1;
-        self.manager = Some(Longhorn::start(
-            self.sender.clone(),
-            self.machines.clone(),
-            LonghornOptions {
-                behaviour,
-                manager_image: self.image.clone(),
-                seat: Seat::AllNodes,
-                parts: self.options.parts,
-                seed,
-            },
-        ));
-        Ok(())
     }
 
     async fn play(&mut self, step: &Step) -> (StepResult, Vec<Failure>) {
@@ -197,15 +162,16 @@ impl<'a> Player<'a> {
                 ));
             }
         }
-        if self.manager.is_none()
-            && Longhorn::runs(self.options.parts)
-            && let Err(found) = self.start()
-        {
+        if let Err(found) = self.managers.start() {
             failures.push(self.failure(step, "a manager process", vec![found]));
         }
         let mut outcomes = Vec::new();
         if failures.is_empty() {
-            for expectation in step.expect.iter().filter(|e| e.on.includes(&self.longhorn)) {
+            for expectation in step
+                .expect
+                .iter()
+                .filter(|e| e.on.includes(&self.managers.longhorn))
+            {
                 match self.check(expectation, from).await {
                     Ok(outcome) => outcomes.push(outcome),
                     Err(found) => {
@@ -214,7 +180,7 @@ impl<'a> Player<'a> {
                 }
             }
         }
-        if self.manager.as_ref().is_some_and(Longhorn::has_ended) {
+        if self.managers.have_ended() {
             failures.push(self.failure(
                 step,
                 "the manager process to go on",
@@ -223,16 +189,10 @@ impl<'a> Player<'a> {
         }
         let result = StepResult {
             name: step.name.text.clone(),
-            longhorn: self.longhorn.clone(),
+            longhorn: self.managers.longhorn.clone(),
             outcomes,
         };
         (result, failures)
-    }
-
-    async fn stop(&mut self) {
-        if let Some(manager) = self.manager.take() {
-            manager.stop().await;
-        }
     }
 
     async fn act(&mut self, action: &Action) -> Result<(), String> {
@@ -268,27 +228,33 @@ impl<'a> Player<'a> {
             }
             Action::Restart => {
                 // The next one starts when the step's actions are done.
-                self.stop().await;
+                self.managers.stop().await;
                 Ok(())
             }
-            Action::Upgrade(to) => {
-                if !Longhorn::runs(self.options.parts) {
-                    return Err(format!(
-                        "no manager of the model is played (--play {}), so nothing can be upgraded to {}",
-                        self.options.parts, to.0
-                    ));
-                }
-                // Old and new managers do not overlap: the new one waits.
-                self.stop().await;
-                self.longhorn = to.0.clone();
-                if let Some(in_force) = &self.session.webhooks {
-                    in_force.set(Webhooks::of(&self.longhorn).map_err(|e| e.to_string())?);
-                }
-                let image = manager_image_for(&self.longhorn).map_err(|e| e.to_string())?;
-                self.image = image.image;
-                Ok(())
+            Action::Upgrade(to) => self.install(&to.0, false).await,
+            Action::Install(install) => self.install(&install.version.0, install.keep_image).await,
+            Action::NodeDown(node) => self.managers.power(node, false).await,
+            Action::NodeUp(node) => self.managers.power(node, true).await,
+            Action::AddDisk(new) => {
+                let machines = &self.managers.machines;
+                disk::add(client, namespace, machines, &self.scenario.cluster, new).await
             }
+            Action::Config(config) => disk::configure(&self.managers.machines, config),
         }
+    }
+
+    /// Exchanges the managers, and with them the webhooks.
+    async fn install(
+        &mut self,
+        version: &LonghornVersion,
+        keeps_image: bool,
+    ) -> Result<(), String> {
+        let client = &self.session.client;
+        self.managers.install(version, keeps_image, client).await?;
+        if let Some(in_force) = &self.session.webhooks {
+            in_force.set(Webhooks::of(version).map_err(|e| e.to_string())?);
+        }
+        Ok(())
     }
 
     /// One merge patch of an image's `diskFileSpecMap`.
@@ -312,7 +278,7 @@ impl<'a> Player<'a> {
     }
 
     async fn check(&self, expectation: &Expectation, from: usize) -> Result<Outcome, Vec<String>> {
-        let expected = Behaviour::of(&self.longhorn).map_err(|e| vec![e.to_string()])?;
+        let expected = Behaviour::of(&self.managers.longhorn).map_err(|e| vec![e.to_string()])?;
         let observer = Observer {
             client: &self.session.client,
             namespace: &self.session.namespace,
@@ -321,7 +287,8 @@ impl<'a> Player<'a> {
             is_logged: self.options.parts.has(Part::BackingImage),
             cluster: &self.scenario.cluster,
             expected: &expected,
-            manager_image: &self.image,
+            manager_image: &self.managers.image,
+            kept: &self.managers.kept,
             cancelled: self.cancelled,
             server: self.session.server.as_ref(),
             last: Mutex::default(),
@@ -352,7 +319,7 @@ impl<'a> Player<'a> {
 
     /// Stops the manager; trouble of the run itself fails it, however green it looked.
     async fn end(mut self) -> Option<Failure> {
-        self.stop().await;
+        self.managers.stop().await;
         let trouble: Vec<String> = self
             .sender
             .trace
@@ -395,7 +362,7 @@ impl<'a> Player<'a> {
             .collect();
         let tail = lines.len().saturating_sub(LOG_TAIL);
         Failure {
-            step: format!("{} (Longhorn {})", step.name, self.longhorn),
+            step: format!("{} (Longhorn {})", step.name, self.managers.longhorn),
             line: step.name.line,
             expected: expected.to_owned(),
             found,

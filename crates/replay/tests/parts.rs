@@ -267,7 +267,7 @@ fn what_is_not_played_cannot_be_upgraded() {
     let run = played(
         "upgrade-to-v1.9.2",
         "v1.9.1",
-        Parts::NONE.with(Part::ManagerPods),
+        Parts::NONE.with(Part::Webhooks),
     );
     assert_eq!(run.result, Verdict::Failed, "{run:#?}");
 }

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 
 use fixname_diagnose::Finding;
-use fixname_longhorn::Kind;
-use fixname_longhorn::crds::crd;
+use fixname_longhorn::crds::crds;
 use fixname_naming::LonghornVersion;
 use k8s_openapi::api::{batch, coordination, core};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -50,12 +49,12 @@ fn schema<T: JsonSchema>() -> Value {
 }
 
 fn longhorn(kind: &str, version: &LonghornVersion) -> Value {
-    let Some(kind) = Kind::ALL.iter().find(|known| known.as_str() == kind) else {
+    let all = crds(version);
+    let Some(definition) = all.iter().find(|crd| crd.spec.names.kind == kind) else {
         return json!({});
     };
-    let definition = crd(*kind, version);
-    let stored = definition.spec.versions.into_iter().find(|v| v.storage);
-    let schema = stored.and_then(|v| v.schema?.open_api_v3_schema);
+    let stored = definition.spec.versions.iter().find(|v| v.storage);
+    let schema = stored.and_then(|v| v.schema.as_ref()?.open_api_v3_schema.as_ref());
     let mut schema = serde_json::to_value(schema).unwrap_or_default();
     // The definitions say only that it is an object.
     schema["properties"]["metadata"] = json!({"$ref": "#/metadata"});

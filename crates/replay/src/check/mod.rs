@@ -1,10 +1,12 @@
 //! Checks a scenario for what a parser cannot see: names that do not exist,
 //! expectations that nobody would look at, that could not fail or never hold.
 //! `expectation` checks single ones, `against` those of one step against each
-//! other, `members` names of members against the kinds' schemas.
+//! other, `members` names of members against the kinds' schemas, `machines` what is
+//! said of disks, nodes and volumes.
 
 mod against;
 mod expectation;
+mod machines;
 mod members;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ pub(crate) fn check(scenario: &Scenario, schemas: &mut Schemas) -> Vec<Mistake> 
     };
     checker.head();
     checker.cluster();
+    checker.machines();
     // The versions in force at each step, to find expectations nobody would look at.
     let mut in_force: Vec<LonghornVersion> =
         scenario.longhorn.iter().map(|v| v.0.clone()).collect();
@@ -132,9 +135,17 @@ impl Checker<'_> {
     }
 
     fn image(&mut self, image: &str, at: &Path) {
-        let images = &self.scenario.cluster.images;
-        if !images.contains_key(image) {
-            let instead = instead(image, images.keys().map(String::as_str));
+        let images = self.scenario.cluster.images.keys().map(String::as_str);
+        let actions = self.scenario.steps.iter().flat_map(|step| &step.actions);
+        let applied = actions.filter_map(|action| match action {
+            Action::Apply(object) if object["kind"] == "BackingImage" => {
+                object["metadata"]["name"].as_str()
+            }
+            _ => None,
+        });
+        let known: Vec<&str> = images.chain(applied).collect();
+        if !known.contains(&image) {
+            let instead = instead(image, known);
             self.say(at, format!("there is no image {image:?}{instead}"));
         }
     }
@@ -160,21 +171,23 @@ impl Checker<'_> {
             match action {
                 Action::Want(copies) => self.copies(copies, &at.member("want")),
                 Action::Drop(copies) => self.copies(copies, &at.member("drop")),
-                Action::Upgrade(to) => {
-                    let at = at.member("upgrade");
-                    self.version(to, &at);
-                    for from in in_force.iter() {
-                        if let Err(refused) = upgrade_path(from, &to.0) {
-                            self.say(&at, format!("Longhorn refuses this upgrade: {refused}"));
-                        }
-                    }
-                    *in_force = vec![to.0.clone()];
+                Action::Upgrade(to) => self.upgrade(to, true, &at.member("upgrade"), in_force),
+                Action::Install(install) => {
+                    let at = at.member("install").member("version");
+                    self.upgrade(&install.version, !install.unchecked, &at, in_force);
+                }
+                Action::NodeDown(node) => self.node(node, &at.member("nodeDown")),
+                Action::NodeUp(node) => self.node(node, &at.member("nodeUp")),
+                Action::AddDisk(new) => self.new_disk(new, &at.member("addDisk")),
+                Action::Config(config) => {
+                    self.disk(&config.disk, &at.member("config").member("disk"));
                 }
                 Action::Apply(object) => self.applied(object, &at.member("apply"), in_force),
                 Action::Patch(patch) => self.patch(patch, &at.member("patch"), in_force),
                 Action::Delete(object) => {
                     let at = at.member("delete");
                     self.kind(object.api_version.as_deref(), &object.kind, &at);
+                    self.deleted(object, &at);
                 }
                 Action::Advance(0) => {
                     self.say(&at.member("advance"), "0 seconds change nothing");
@@ -191,6 +204,22 @@ impl Checker<'_> {
                 Action::Restart | Action::Advance(_) => {}
             }
         }
+    }
+
+    fn upgrade(
+        &mut self,
+        to: &Version,
+        is_checked: bool,
+        at: &Path,
+        in_force: &mut Vec<LonghornVersion>,
+    ) {
+        self.version(to, at);
+        for from in in_force.iter().filter(|_| is_checked) {
+            if let Err(refused) = upgrade_path(from, &to.0) {
+                self.say(at, format!("Longhorn refuses this upgrade: {refused}"));
+            }
+        }
+        *in_force = vec![to.0.clone()];
     }
 
     fn copies(&mut self, copies: &Copies, at: &Path) {
@@ -217,6 +246,7 @@ impl Checker<'_> {
         if !self.kind(patch.api_version.as_deref(), &patch.kind, at) {
             return;
         }
+        self.refused(patch.refused.as_deref(), &at.member("refused"));
         let at = at.member("merge");
         if patch
             .merge
@@ -265,11 +295,24 @@ impl Checker<'_> {
         let actions = scenario.steps.iter().flat_map(|s| &s.actions);
         let acted_on = actions.flat_map(|action| match action {
             Action::Want(copies) | Action::Drop(copies) => copies.disks.as_slice(),
+            Action::AddDisk(new) => std::slice::from_ref(&new.disk),
             _ => &[],
         });
-        let used: BTreeSet<&DiskPath> = given.chain(acted_on).collect();
-        for disk in scenario.cluster.disks.keys() {
-            if !used.contains(disk) {
+        let block = &scenario.cluster.block;
+        let used: BTreeSet<&DiskPath> = given.chain(acted_on).chain(block).collect();
+        // Replicas, and copies that Longhorn places itself, may use any disk.
+        let mut images = scenario.cluster.images.values();
+        let is_open = !scenario.cluster.volumes.is_empty()
+            || images.any(|i| usize::try_from(i.minimum).is_ok_and(|n| n > i.copies.len()));
+        let is_applied = |uuid: &String| {
+            let mut actions = scenario.steps.iter().flat_map(|s| &s.actions);
+            actions.any(|action| match action {
+                Action::Apply(object) => object["spec"]["diskFileSpecMap"].get(uuid).is_some(),
+                _ => false,
+            })
+        };
+        for (disk, uuid) in scenario.cluster.disks.iter().filter(|_| !is_open) {
+            if !used.contains(disk) && !is_applied(uuid) {
                 let at = Path::of("cluster")
                     .member("disks")
                     .member(&disk.to_string());

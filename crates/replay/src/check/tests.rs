@@ -56,6 +56,70 @@ fn the_line_is_shown_with_a_mark() {
 }
 
 #[test]
+fn what_is_said_of_machines() {
+    let want = "      - want: {image: parrot, disks: [node-2/disk-1]}\n";
+    let instead = |action: &str| (want.to_owned(), format!("{want}      - {action}\n"));
+    let images = "  images:\n".to_owned();
+    let given = |member: &str| (images.clone(), format!("  {member}\n{images}"));
+    for ((from, to), problem) in [
+        (instead("nodeDown: node-9"), "there is no node \"node-9\""),
+        (instead("nodeUp: nod-1"), "there is no node \"nod-1\""),
+        (
+            instead("addDisk: {disk: node-9/new}"),
+            "there is no node \"node-9\"",
+        ),
+        (
+            instead("addDisk: {disk: node-2/disk-1, block: true}"),
+            "has a UUID already",
+        ),
+        (
+            instead("config: {disk: node-2/disk-9}"),
+            "there is no disk node-2/disk-9",
+        ),
+        (
+            instead("install: {version: v1.8.1, keepImage: true}"),
+            "Longhorn refuses this upgrade",
+        ),
+        (instead("delete: {kind: Replica}"), "by name, or by labels"),
+        (
+            instead("delete: {kind: Replica, name: a, refused: no}"),
+            "only on the embedded server",
+        ),
+        (
+            given("later: [node-2/disk-1]"),
+            "node-2/disk-1 is never added",
+        ),
+        (given("later: [node-1/disk-7]"), "is not there yet"),
+        (given("block: [node-1/disk-7]"), "is a block disk"),
+        (
+            given("block: [node-1/disk-9]"),
+            "there is no disk node-1/disk-9",
+        ),
+        (
+            given("volumes: {a: {image: heron}}"),
+            "there is no image \"heron\"",
+        ),
+        (
+            given("volumes: {a: {image: parrot, replicas: 0}}"),
+            "one replica at least",
+        ),
+        (
+            given("volumes: {a: {image: parrot, node: node-9}}"),
+            "there is no node \"node-9\"",
+        ),
+        (given("managers: eachDisk"), "eachDisk"),
+    ] {
+        let text = GOOD.replacen(&from, &to, 1);
+        assert_ne!(text, GOOD, "{from:?} is not there");
+        let found = said(&text).join("\n");
+        assert!(
+            found.contains(problem),
+            "{to}: wanted {problem:?}, said {found}"
+        );
+    }
+}
+
+#[test]
 fn names_that_are_not_there() {
     let mut wrong = Vec::new();
     for (from, to, problem) in [

@@ -7,7 +7,7 @@ mod seen;
 mod settled;
 mod stuck;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub(crate) struct Observer<'a> {
     /// What the version in force *should* do, by the version table.
     pub(crate) expected: &'a Behaviour,
     pub(crate) manager_image: &'a ImageRef,
+    /// Managers that keep the name of an earlier version.
+    pub(crate) kept: &'a BTreeSet<String>,
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
     /// The server, if it can say at once that nothing has changed.
     pub(crate) server: Option<&'a ApiServer>,

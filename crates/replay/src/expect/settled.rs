@@ -110,7 +110,8 @@ impl Observer<'_> {
             ));
         };
         let name = self.name_of(&disk.uuid)?;
-        if manager.name() != name {
+        let is_kept = self.kept.contains(manager.name());
+        if manager.name() != name && !is_kept {
             return Err(format!(
                 "the manager of disk {} is named {}; {} names it {name}",
                 describe(disk),
@@ -138,7 +139,7 @@ impl Observer<'_> {
         }
         match copy_state(image, &disk.uuid) {
             Some(CopyState::Ready) => Ok(Manager {
-                name: name.clone(),
+                name: manager.name().to_owned(),
                 disk: disk.clone(),
             }),
             Some(state) => Err(format!(

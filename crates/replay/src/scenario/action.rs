@@ -1,5 +1,6 @@
 //! What a step does.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,11 +20,21 @@ pub enum Action {
     Upgrade(Version),
     /// Ends the manager process, and starts another one of the same version.
     Restart,
+    /// Replaces the manager process in ways that an upgrade by the book does not.
+    Install(Install),
+    /// Cuts a node's power: its pods, replicas and its manager are gone.
+    NodeDown(String),
+    /// Gives a node's power back.
+    NodeUp(String),
+    /// Puts a disk into its node's spec.
+    AddDisk(NewDisk),
+    /// Edits a disk's `longhorn-disk.cfg` by hand.
+    Config(Config),
     /// Applies an object (server-side apply, with force).
     Apply(Value),
     /// Merges a patch into an object.
     Patch(ObjectPatch),
-    /// Deletes an object; its finalizers are up to the managers.
+    /// Deletes an object, or all with some labels; finalizers are up to the managers.
     Delete(ObjectName),
     /// Lets so many model seconds pass.
     Advance(u32),
@@ -33,16 +44,64 @@ pub enum Action {
     Run(Command),
 }
 
-/// The name of an object.
+/// Another manager process.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Install {
+    /// Its version.
+    pub version: Version,
+    /// The image of backing image managers stays what it is, as where it is pinned.
+    #[serde(default)]
+    pub keep_image: bool,
+    /// Longhorn's check of the upgrade path is switched off.
+    #[serde(default)]
+    pub unchecked: bool,
+}
+
+/// A disk that is added to its node. One that the cluster's `disks` have brings its
+/// UUID along in its configuration; any other one is blank.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct NewDisk {
+    /// The disk.
+    pub disk: DiskPath,
+    /// It is a block disk.
+    #[serde(default)]
+    pub block: bool,
+    /// Whether replicas and copies may be put there at once.
+    #[serde(default = "yes")]
+    pub scheduling: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a disk's `longhorn-disk.cfg` is to say.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// The disk.
+    pub disk: DiskPath,
+    /// Its UUID; without it, the file is removed.
+    pub uuid: Option<String>,
+}
+
+/// The name of an object, or the labels of several.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ObjectName {
     /// `longhorn.io/v1beta2` if not given.
     pub api_version: Option<String>,
-    /// Its kind.
+    /// Their kind.
     pub kind: String,
-    /// Its name.
-    pub name: String,
+    /// The one of this name.
+    pub name: Option<String>,
+    /// All with these labels, of which there must be one.
+    #[serde(default)]
+    pub labels: IndexMap<String, String>,
+    /// It must be refused, with this in the API server's words.
+    pub refused: Option<String>,
 }
 
 /// A change of an object.
@@ -60,6 +119,8 @@ pub struct ObjectPatch {
     /// Whether it goes to the object's `status`.
     #[serde(default)]
     pub status: bool,
+    /// It must be refused, with this in the API server's words.
+    pub refused: Option<String>,
 }
 
 /// A fault of the API server.

@@ -12,8 +12,52 @@ use super::DiskPath;
 pub struct Cluster {
     /// Filesystem disks, ready and schedulable: `node/disk` to UUID.
     pub disks: IndexMap<DiskPath, String>,
+    /// Those among the disks that are block disks, which never hold a copy.
+    #[serde(default)]
+    pub block: Vec<DiskPath>,
+    /// Those among the disks that their nodes do not have yet: `addDisk` adds them.
+    #[serde(default)]
+    pub later: Vec<DiskPath>,
     /// Backing images by name.
     pub images: IndexMap<String, Image>,
+    /// Volumes by name.
+    #[serde(default)]
+    pub volumes: IndexMap<String, Volume>,
+    /// Longhorn's settings by name, besides and instead of the usual ones.
+    #[serde(default)]
+    pub settings: IndexMap<String, String>,
+    /// Whose work a manager process does.
+    #[serde(default)]
+    pub managers: ManagersAre,
+}
+
+/// Whose work a manager process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ManagersAre {
+    /// One process does the work of all nodes: for each object its owner's.
+    #[default]
+    One,
+    /// A process for each node, as in a real cluster. Each has caches of its own, and
+    /// ends when its node loses its power.
+    EachNode,
+}
+
+/// A volume of a backing image.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Volume {
+    /// The image.
+    pub image: String,
+    /// Replicas to keep, each on a node of its own.
+    #[serde(default = "three")]
+    pub replicas: i64,
+    /// The node it is attached to; without it, to none.
+    pub node: Option<String>,
+}
+
+fn three() -> i64 {
+    3
 }
 
 /// A backing image.

@@ -11,9 +11,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-pub use action::{Action, Copies, Fault, FaultKind, ObjectName, ObjectPatch};
+pub use action::{
+    Action, Config, Copies, Fault, FaultKind, Install, NewDisk, ObjectName, ObjectPatch,
+};
 pub use expectation::{Expectation, On, Settled, Stuck, Subject};
-pub use given::{Cluster, Image};
+pub use given::{Cluster, Image, ManagersAre, Volume};
 pub(crate) use text::schema_of_text;
 pub use text::{DiskPath, Located, Version};
 
