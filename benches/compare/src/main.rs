@@ -64,12 +64,6 @@ fn perform(task: &str, numbers: &[u64]) -> Result<(u64, f64), Failure> {
             let by_302: u64 = part.counts().first.range(..=302).map(|(_, n)| n).sum();
             Ok((clusters, by_302 as f64 / clusters as f64))
         }
-        // Whether any two collide: the drawing of a cluster ends with its first collision.
-        ("any", &[disks, clusters]) => {
-            let part = simulated(Model::FirstCollision { bits: 16 }, clusters)?;
-            let collided: u64 = part.counts().first.range(..=disks).map(|(_, n)| n).sum();
-            Ok((disks * clusters, collided as f64 / clusters as f64))
-        }
         ("groups", &[bits, disks]) => {
             let bits = bits.try_into()?;
             let part = simulated(Model::Uniform { bits, disks }, 1)?;
