@@ -360,6 +360,37 @@ fn add3(a: u64, b: u64, c: u64) -> (u64, u64) {
     (half ^ c, a & b | half & c)
 }
 
+/// Puts the bytes that are `kept` (1, and not 0) at the end of a list, by which
+/// eight at a time are moved together.
+#[inline(always)]
+pub(crate) fn push_by(
+    list: &mut [u8],
+    len: &mut usize,
+    (kept, bytes): (&[u8; 64], &[u8; 64]),
+    together: impl Fn(u64, u64) -> u64,
+) {
+    let eights = kept.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0);
+    for (kept, bytes) in eights {
+        let kept = u64::from_le_bytes(*kept);
+        let moved = together(u64::from_le_bytes(*bytes), kept * 0xff);
+        list[*len..*len + 8].copy_from_slice(&moved.to_le_bytes());
+        *len += kept.count_ones() as usize;
+    }
+}
+
+/// As [`push_by`], where no instruction moves bytes together.
+#[inline(always)]
+pub(crate) fn push(list: &mut [u8], len: &mut usize, kept: &[u8; 64], bytes: &[u8; 64]) {
+    for (kept, bytes) in kept.as_chunks::<8>().0.iter().zip(bytes.as_chunks::<8>().0) {
+        let mut left = u64::from_le_bytes(*kept);
+        while left != 0 {
+            list[*len] = bytes[left.trailing_zeros() as usize / 8];
+            *len += 1;
+            left &= left - 1;
+        }
+    }
+}
+
 /// How many of `coins` random bits are 1: a binomial number by its definition.
 /// The bits are those of the plane and cluster from block `block` on.
 ///

@@ -112,6 +112,13 @@ pub(crate) trait Source {
     fn count_and_clear(&self, words: &mut [u64]) -> u32 {
         loops::count_and_clear(words)
     }
+
+    /// Puts the bytes that are `kept` (1, and not 0) at the end of a list, and
+    /// perhaps others behind it.
+    #[inline(always)]
+    fn push(&self, list: &mut [u8], len: &mut usize, kept: &[u8; 64], bytes: &[u8; 64]) {
+        loops::push(list, len, kept, bytes);
+    }
 }
 
 /// Random bytes by plane, cluster and block.

@@ -75,52 +75,22 @@ fn ones_of(strings: &[[u32; 16]], coins: &[u32; 16]) -> [u32; 16] {
     ones
 }
 
-/// How many bits of a byte are ones.
-const ONES: [u8; 256] = {
-    let mut ones = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        ones[byte] = (byte as u8).count_ones() as u8;
-        byte += 1;
-    }
-    ones
-};
-
-/// The first coins of a byte, for a node of so many disks.
-const FIRST: [u8; DISKS as usize + 1] = {
-    let mut first = [0xff; DISKS as usize + 1];
-    let mut disks = 0;
-    while disks < 8 {
-        first[disks] = (1 << disks) - 1;
-        disks += 1;
-    }
-    first
-};
-
-/// The lanes for which something is so, a bit each.
+/// The ones among the first coins of a byte, up to 8 of them.
 #[inline(always)]
-fn lanes(so: impl Fn(usize) -> bool) -> u64 {
-    let bytes: [u8; CHUNK] = std::array::from_fn(|at| so(at).into());
-    let (words, _) = bytes.as_chunks::<8>();
-    (0..).zip(words).fold(0, |lanes, (at, word)| {
-        // Eight bytes of 0 or 1 are moved to eight bits side by side.
-        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        lanes | bits << (8 * at)
-    })
+fn ones_of_byte(coins: u8, disks: u8) -> u8 {
+    // No shift by a number that differs from lane to lane: few processors have
+    // one for bytes.
+    let mut first = 0;
+    for coin in 0..8 {
+        first |= u8::from(disks > coin) << coin;
+    }
+    (coins & first).count_ones() as u8
 }
 
-/// Puts some lanes at the end of a list.
+/// Lanes by whether something is so: 0 or 1.
 #[inline(always)]
-fn push(list: &mut [u8], len: &mut usize, lanes: u64, nodes: &[u8; CHUNK]) {
-    let mut lanes = lanes;
-    let (mut places, count) = (list[*len..].iter_mut(), lanes.count_ones());
-    while lanes != 0 {
-        if let Some(place) = places.next() {
-            *place = nodes[lanes.trailing_zeros() as usize];
-        }
-        lanes &= lanes - 1;
-    }
-    *len += count as usize;
+fn lanes(so: impl Fn(usize) -> bool) -> [u8; CHUNK] {
+    std::array::from_fn(|at| so(at).into())
 }
 
 #[inline(always)]
@@ -251,7 +221,9 @@ impl Work {
             for parts in [uppers, lowers] {
                 let disks: [u8; CHUNK] = std::array::from_fn(|at| parts[at % 4][at / 4] as u8);
                 let nodes = std::array::from_fn(|at| (at as u8 / 16) << CLUSTER_SHIFT | disks[at]);
-                push(&mut self.next, &mut len, lanes(|at| disks[at] > 1), &nodes);
+                draws
+                    .source
+                    .push(&mut self.next, &mut len, &lanes(|at| disks[at] > 1), &nodes);
             }
         }
         self.next[len..len + CHUNK].fill(0);
@@ -274,8 +246,7 @@ impl Work {
             loop {
                 let mut most = 0;
                 for at in 0..CHUNK {
-                    upper[at] +=
-                        ONES[usize::from(drawn[at] & FIRST[usize::from(left[at] & DISKS)])];
+                    upper[at] += ones_of_byte(drawn[at], left[at]);
                     left[at] = left[at].saturating_sub(8);
                     most = most.max(left[at]);
                 }
@@ -288,16 +259,19 @@ impl Work {
             let open = disks.map(|disks| !decides | (disks != 2));
             for half in [upper, lower] {
                 let nodes = std::array::from_fn(|at| nodes[at] & !DISKS | half[at]);
-                push(
+                draws.source.push(
                     &mut self.next,
                     &mut kept,
-                    lanes(|at| open[at] & (half[at] > 1)),
+                    &lanes(|at| open[at] & (half[at] > 1)),
                     &nodes,
                 );
             }
             if decides {
                 let stay = lanes(|at| (disks[at] == 2) & (first[at] & together == 0));
-                push(&mut self.groups, &mut self.groups_len, stay, &nodes);
+                let Self {
+                    groups, groups_len, ..
+                } = self;
+                draws.source.push(groups, groups_len, &stay, &nodes);
             }
         }
         self.next[kept..kept + CHUNK].fill(0);

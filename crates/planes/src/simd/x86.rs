@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm256_broadcastsi128_si256, _mm256_set_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8,
     _mm256_storeu_si256, _mm256_xor_si256, _mm512_add_epi64, _mm512_aesenc_epi128,
     _mm512_aesenclast_epi128, _mm512_broadcast_i32x4, _mm512_set_epi64, _mm512_setzero_si512,
-    _mm512_shuffle_epi8, _mm512_storeu_si512, _mm512_xor_si512,
+    _mm512_shuffle_epi8, _mm512_storeu_si512, _mm512_xor_si512, _pext_u64,
 };
 use std::ops::Range;
 
@@ -120,6 +120,14 @@ impl Source for Half<'_> {
     fn clear(&self, words: &mut [u64]) {
         // SAFETY: as above.
         unsafe { clear_256(words) }
+    }
+
+    #[inline(always)]
+    fn push(&self, list: &mut [u8], len: &mut usize, kept: &[u8; 64], bytes: &[u8; 64]) {
+        loops::push_by(list, len, (kept, bytes), |eight, mask| {
+            // SAFETY: as above; this one needs BMI2.
+            unsafe { _pext_u64(eight, mask) }
+        });
     }
 }
 
