@@ -7,7 +7,7 @@
 //! [`cluster`] builds the objects, [`backend`] provides the API server, and
 //! [`expect`] decides whether the cluster is stuck or settled, each proved over
 //! at least two resyncs. [`suite`] runs many and hands out [`event`]s, from
-//! which all reports are made. [`live`] plays the model in real time. [`record`](mod@record) makes a scenario of a cluster.
+//! which all reports are made. [`live`] plays the model in real time. [`explain`] says in sentences what a scenario means, [`record`](mod@record) makes a scenario of a cluster.
 //! [`conform`] replays recordings of a real Longhorn.
 //!
 //! A green answer is meant to be believed: what cannot be checked fails.
@@ -21,6 +21,7 @@ pub mod conform;
 mod disk;
 pub mod event;
 pub mod expect;
+pub mod explain;
 mod kinds;
 pub mod live;
 pub mod load;

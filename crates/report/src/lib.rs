@@ -13,6 +13,7 @@
 pub mod catalogue;
 pub mod data;
 pub mod detect;
+pub mod explain;
 pub mod kb;
 pub mod plot;
 pub mod suite;

@@ -440,7 +440,7 @@ fn first_command(scenarios: &[Scenario]) -> Option<(&str, String)> {
 }
 
 /// Whether a name fits a pattern, in which `*` stands for any letters.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {

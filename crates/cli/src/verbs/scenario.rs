@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use fixname_replay::explain::explain;
 use fixname_replay::{LoadError, Scenario, Template, load};
 use fixname_report::{catalogue, data};
 
+use super::playing::Format;
+use super::replay::matches;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -16,6 +19,7 @@ Exit codes: 0 all is well, 2 a scenario file is wrong.
 
 Examples:
   fixname scenario lint scenarios
+  fixname scenario explain scenarios same-node
   fixname scenario docs scenarios > docs/scenario-catalogue.md
   fixname scenario schema > docs/scenario.schema.json
   fixname scenario schema --template > docs/scenario-template.schema.json")]
@@ -33,6 +37,25 @@ enum What {
     /// A page about them in Markdown.
     Docs(Files),
     Record(super::record::Args),
+    /// What a scenario means: what is set up, what each step does and expects, how
+    /// that is proved, and which runs it makes.
+    Explain {
+        /// A scenario file, or a folder with *.yaml files.
+        #[arg(value_name = "FILE")]
+        path: PathBuf,
+        /// Only the scenarios of this name; * stands for any letters.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// How to print.
+        #[arg(
+            short,
+            long,
+            value_enum,
+            default_value = "text",
+            env = "FIXNAME_OUTPUT"
+        )]
+        output: Format,
+    },
     /// The JSON Schema of scenario files, for editors.
     Schema {
         /// That of templates instead.
@@ -82,6 +105,30 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         What::Docs(files) => {
             let scenarios = files.load(output)?;
             output.data(&catalogue::markdown(&scenarios, &files.templates(output)?))?;
+        }
+        What::Explain {
+            path,
+            name,
+            output: format,
+        } => {
+            let files = Files {
+                paths: vec![path.clone()],
+            };
+            let mut scenarios = files.load(output)?;
+            if let Some(pattern) = name {
+                let names: Vec<String> = scenarios.iter().map(|s| s.name.clone()).collect();
+                scenarios.retain(|s| matches(pattern, &s.name));
+                if scenarios.is_empty() {
+                    let message = format!("there is no scenario {pattern:?}");
+                    let next = format!("choose from {}", names.join(", "));
+                    return Err(Failure::usage(message, next));
+                }
+            }
+            let explained: Vec<_> = scenarios.iter().map(explain).collect();
+            match format {
+                Format::Text => output.text(&fixname_report::explain::text(&explained))?,
+                Format::Json => output.data(&fixname_report::explain::json(&explained))?,
+            }
         }
         What::Record(args) => return super::record::run(args, output),
         What::Schema { template } => {
