@@ -1,9 +1,11 @@
 //! What a step does to single objects, and to the API server itself.
 
 use fixname_apiserver::{FaultAction, Faults, Matcher};
+use fixname_controllers::driver::Admission;
+use fixname_longhorn::{FINALIZER, objects::GROUP};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kinds::{self, NotServed, Served};
 use crate::scenario::{Fault, FaultKind, ObjectName, ObjectPatch};
@@ -42,11 +44,27 @@ pub(crate) fn applied(object: &Value) -> Result<Applied<'_>, NotServed> {
     Ok(Applied { kind, name })
 }
 
-pub(crate) async fn apply(client: &Client, namespace: &str, object: &Value) -> Result<(), String> {
+/// Applies an object. Where Longhorn's webhooks are played, and so not asked by the
+/// server, the finalizer that they put on comes with it.
+pub(crate) async fn apply(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+    admission: Admission,
+) -> Result<(), String> {
     let Applied { kind, name } = applied(object)?;
+    let mut object = object.clone();
+    if admission == Admission::Played && kind.resource.group == GROUP {
+        let finalizers = &mut object["metadata"]["finalizers"];
+        match finalizers.as_array_mut() {
+            Some(there) if there.iter().any(|f| f == FINALIZER) => {}
+            Some(there) => there.push(FINALIZER.into()),
+            None => *finalizers = json!([FINALIZER]),
+        }
+    }
     let params = PatchParams::apply(MANAGER).force();
     let api = kind.api(client, namespace);
-    let done = api.patch(name, &params, &Patch::Apply(object)).await;
+    let done = api.patch(name, &params, &Patch::Apply(&object)).await;
     done.map(drop)
         .map_err(|e| format!("apply {} {name}: {e}", kind.resource.kind))
 }

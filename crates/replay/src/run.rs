@@ -203,7 +203,9 @@ impl<'a> Player<'a> {
                     .await
             }
             Action::Drop(copies) => self.patch_copies(copies, &Value::Null).await,
-            Action::Apply(object) => act::apply(client, namespace, object).await,
+            Action::Apply(object) => {
+                act::apply(client, namespace, object, self.session.admission).await
+            }
             Action::Patch(patch) => act::patch(client, namespace, patch).await,
             Action::Delete(object) => act::delete(client, namespace, object).await,
             Action::Advance(seconds) => {
