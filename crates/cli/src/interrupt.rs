@@ -12,15 +12,21 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// From here on Ctrl-C is noted, and no longer ends the program by itself.
+/// From here on Ctrl-C is noted, and no longer ends the program by itself: when this
+/// returns, also the very first signal is.
 pub(crate) fn watch() {
-    std::thread::spawn(|| {
+    let (ready, is_ready) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
-            while told().await {
+            let Ok(mut signals) = Signals::listen() else {
+                return;
+            };
+            drop(ready);
+            while signals.next().await {
                 if INTERRUPTED.swap(true, Ordering::Relaxed) {
                     std::process::exit(Exit::Interrupted.code().into());
                 }
@@ -28,24 +34,48 @@ pub(crate) fn watch() {
             }
         });
     });
+    // Ends when the sender is gone, whether or not signals can be heard.
+    let _ = is_ready.recv();
 }
 
-/// Waits for the next signal; false if none can come.
+/// The signals that ask a program to end.
 #[cfg(unix)]
-async fn told() -> bool {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(interrupt), signal(terminate)) else {
-        return false;
-    };
-    tokio::select! {
-        told = interrupt.recv() => told.is_some(),
-        told = terminate.recv() => told.is_some(),
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one; false if none can come.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            told = self.interrupt.recv() => told.is_some(),
+            told = self.terminate.recv() => told.is_some(),
+        }
     }
 }
 
-/// Waits for the next Ctrl-C; false if none can come.
+/// Ctrl-C.
 #[cfg(not(unix))]
-async fn told() -> bool {
-    tokio::signal::ctrl_c().await.is_ok()
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the next one; false if none can come.
+    async fn next(&mut self) -> bool {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
 }

@@ -20,6 +20,9 @@ use thiserror::Error;
 pub use crate::node::LABEL;
 use crate::population::Population;
 
+/// How often somebody else may write a node between our reading and writing it.
+const CONFLICTS: usize = 5;
+
 /// How long a definition may take until its kind is served.
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 /// Waits between the tries of one request.
@@ -258,18 +261,39 @@ async fn write(api: &Api<Node>, namespace: &str, mut node: Node) -> Result<bool,
                 return Err(ApplyError::Foreign(name));
             }
             node.metadata.resource_version = old.resource_version();
-            let new = patiently(async || api.replace(&name, &post, &node).await).await;
-            let new = new.map_err(during(format!("replace node {name}")))?;
+            let new = overwrite(api, &mut node, async |n| api.replace(&name, &post, n).await);
+            let new = new.await.map_err(during(format!("replace node {name}")))?;
             (new.resource_version(), false)
         }
         Err(error) => return Err(during(format!("create node {name}"))(error)),
     };
     // A status sent with a creation is dropped by the server.
     node.metadata.resource_version = version;
-    patiently(async || api.replace_status(&name, &post, &node).await)
-        .await
-        .map_err(during(format!("write the status of node {name}")))?;
+    overwrite(api, &mut node, async |n| {
+        api.replace_status(&name, &post, n).await
+    })
+    .await
+    .map_err(during(format!("write the status of node {name}")))?;
     Ok(is_new)
+}
+
+/// Writes over what a controller may just have written: what a population says of its
+/// own node counts.
+async fn overwrite(
+    api: &Api<Node>,
+    node: &mut Node,
+    write: impl AsyncFn(&Node) -> Result<Node, kube::Error>,
+) -> Result<Node, kube::Error> {
+    for _ in 0..CONFLICTS {
+        match patiently(async || write(node).await).await {
+            Err(error) if is_code(&error, 409) => {
+                let now = patiently(async || api.get(&node.name_any()).await).await?;
+                node.metadata.resource_version = now.resource_version();
+            }
+            answer => return answer,
+        }
+    }
+    write(node).await
 }
 
 /// Tries again where the server is only busy, or the connection broke.

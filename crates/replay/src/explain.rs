@@ -135,6 +135,11 @@ pub fn explain(scenario: &Scenario) -> Explanation {
 fn set_up(scenario: &Scenario) -> Vec<String> {
     let mut said = Vec::new();
     let cluster = &scenario.cluster;
+    if let Some(dump) = &cluster.captured {
+        said.push(format!(
+            "The disks and images of the captured cluster {dump}."
+        ));
+    }
     for (path, uuid) in &cluster.disks {
         let kind = if cluster.block.contains(path) {
             "Block disk"

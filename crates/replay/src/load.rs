@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::check::{Mistake, Schemas, check};
 use crate::place;
 use crate::problem::{Problem, Text};
+use crate::record::given;
 use crate::scenario::Scenario;
 use crate::template::{self, Expanded, Template};
 use crate::variables::{self, Instance};
@@ -164,7 +165,11 @@ fn read(path: &Path, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>,
                     problems,
                 } = template::expand(entries, &text, path);
                 scenario.steps = steps;
-                let found = if problems.is_empty() {
+                let captured = add_captured(&mut scenario, path);
+                let found = if let Err(message) = captured {
+                    let at = place::Path::of("cluster").member("captured");
+                    vec![text.problem_of(&at, message)]
+                } else if problems.is_empty() {
                     let mistakes = check(&scenario, schemas);
                     let located = |mistake: &Mistake| match mistake.path.in_step() {
                         Some((step, below)) => origins[step].problem_of(&below, &mistake.text),
@@ -190,6 +195,18 @@ fn read(path: &Path, text: &str, schemas: &mut Schemas) -> Result<Vec<Scenario>,
         Ok(scenarios)
     } else {
         Err(problems)
+    }
+}
+
+/// Adds the cluster that was captured to what the scenario begins with.
+fn add_captured(scenario: &mut Scenario, path: &Path) -> Result<(), String> {
+    let Some(dump) = scenario.cluster.captured.clone() else {
+        return Ok(());
+    };
+    match scenario.longhorn.first() {
+        Some(version) => given::add(&mut scenario.cluster, &dump.text, path, &version.0),
+        // That is a mistake of its own.
+        None => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! that has the name there has it here.
 
 mod found;
+pub(crate) mod given;
 mod names;
 mod text;
 

@@ -4,13 +4,18 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::DiskPath;
+use super::{DiskPath, Located};
 
 /// What exists before the first manager starts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Cluster {
+    /// A dump of a cluster, as `fixname detect` reads one, in the folder of this file
+    /// or below. Its filesystem disks that are ready and its images are there besides
+    /// those that follow.
+    pub captured: Option<Located>,
     /// Filesystem disks, ready and schedulable: `node/disk` to UUID.
+    #[serde(default)]
     pub disks: IndexMap<DiskPath, String>,
     /// Those among the disks that are block disks, which never hold a copy.
     #[serde(default)]
@@ -19,6 +24,7 @@ pub struct Cluster {
     #[serde(default)]
     pub later: Vec<DiskPath>,
     /// Backing images by name.
+    #[serde(default)]
     pub images: IndexMap<String, Image>,
     /// Volumes by name.
     #[serde(default)]
