@@ -55,7 +55,9 @@ fn control_plane_reproduces_a_tenth_of_the_recordings() {
     let began = Instant::now();
     let backend = ControlPlaneBackend::start(10.0).unwrap();
     let options = ConformOptions {
-        seeds: 12,
+        // Time is real, so a seed gives no run for certain: one in nine draws the
+        // disks of `last-copy-dropped-from-spec` as they were recorded.
+        seeds: 60,
         agreement: 0,
         parallel: 10,
         ..ConformOptions::default()
