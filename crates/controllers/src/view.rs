@@ -90,22 +90,25 @@ impl View {
     /// `GetReadyDiskNodeRO` (line 2754): the disk is ready, its node is ready,
     /// and the disk stands in the node's spec. Scheduling plays no role.
     pub fn ready_disk(&self, uuid: &str, rng: &mut impl Rng) -> Option<ReadyDisk> {
-        shuffled(self.nodes.values(), rng)
-            .into_iter()
-            .filter(|node| is_true(&node.status.conditions, "Ready"))
-            .find_map(|node| {
-                let disks: Vec<_> = node.disks().collect();
-                let disk = shuffled(disks, rng).into_iter().find(|disk| {
-                    disk.status.disk_uuid == uuid
-                        && is_true(&disk.status.conditions, "Ready")
-                        && disk.spec.is_some()
-                })?;
-                Some(ReadyDisk {
-                    node: disk.node.to_owned(),
-                    uuid: uuid.to_owned(),
-                    path: disk.spec?.path.clone(),
-                })
+        // Most nodes have no disk of that UUID, and are passed over before anything
+        // about them is looked up or drawn.
+        let candidates = self.nodes.values().filter(|node| {
+            let mut disks = node.status.disk_status.values();
+            disks.any(|disk| disk.disk_uuid == uuid) && is_true(&node.status.conditions, "Ready")
+        });
+        shuffled(candidates, rng).into_iter().find_map(|node| {
+            let fitting = node.disks().filter(|disk| {
+                disk.status.disk_uuid == uuid
+                    && is_true(&disk.status.conditions, "Ready")
+                    && disk.spec.is_some()
+            });
+            let disk = shuffled(fitting, rng).into_iter().next()?;
+            Some(ReadyDisk {
+                node: disk.node.to_owned(),
+                uuid: uuid.to_owned(),
+                path: disk.spec?.path.clone(),
             })
+        })
     }
 
     /// `GetReadyNodeDiskForBackingImage` (line 2951) for the v1 engine: a random
