@@ -14,6 +14,10 @@ use fixname_replay::{Backend, RunResult, Scenario, Suite, SuiteOptions, load};
 /// The default of `fixname replay --time-scale`.
 const TIME_SCALE: f64 = 10.0;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     let scenarios: Vec<Scenario> = load(&[folder]).expect("the shipped scenarios are valid");

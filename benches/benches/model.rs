@@ -18,6 +18,10 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let wants = |what: &str| {
