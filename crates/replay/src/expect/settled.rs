@@ -11,24 +11,27 @@ use super::{LOOK, Mismatch, Observer, TWO_RESYNCS, copy_state, describe, image};
 use crate::event::{Disk, Manager, Outcome};
 use crate::scenario::Settled;
 
-/// For so long after something was done, the image's status may still be what it said
-/// before a manager looked at the file itself: well, then not, then well again. What
-/// is well later and does not stay so has not settled.
+/// A status that says all is well may be from before the manager looked at the file
+/// itself: it is withdrawn within so long, and then well again. That may be once; what
+/// does not stay well then has not settled.
 const FIRST_WORDS: Duration = Duration::from_secs(30);
 
 impl Observer<'_> {
     /// All is well, and stays so.
     pub(crate) async fn settled(&self, settled: &Settled) -> Result<Outcome, Mismatch> {
         let began = self.clock.elapsed();
+        let mut is_first = true;
         let (managers, after, from) = loop {
             let (managers, _) = self
                 .eventually(|view| self.check_settled(&settled.image, view))
                 .await?;
             let after = self.clock.elapsed().saturating_sub(began);
-            let from = self.trace.len();
+            let (from, well) = (self.trace.len(), self.clock.elapsed());
             match self.stays(settled).await? {
                 None => break (managers, after, from),
-                Some(_) if after < FIRST_WORDS => {}
+                Some(_) if is_first && self.clock.elapsed() < well + FIRST_WORDS => {
+                    is_first = false;
+                }
                 Some(mut found) => {
                     found.insert(0, "all was well, but did not stay so:".to_owned());
                     return Err(found);
@@ -154,6 +157,14 @@ impl Observer<'_> {
         if manager.spec.backing_images.get(image.name()) != Some(&image.status.uuid) {
             return Err(format!(
                 "manager {name} does not list image {}",
+                image.name()
+            ));
+        }
+        // The image's status may still be what it was before the manager looked.
+        let file = manager.status.backing_image_file_map.get(image.name());
+        if file.is_none_or(|file| file.state != CopyState::Ready) {
+            return Err(format!(
+                "manager {name} does not have the file of image {} ready",
                 image.name()
             ));
         }
