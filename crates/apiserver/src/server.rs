@@ -130,25 +130,48 @@ impl ApiServerBuilder {
     /// The server, with the namespaces in it that every cluster has.
     #[must_use]
     pub fn build(self) -> ApiServer {
-        let server = ApiServer {
+        let state = State {
+            store: Store::new(self.history),
+            registry: crate::builtin::registry(),
+            rng: ChaCha8Rng::seed_from_u64(self.seed),
+            next_epoch: 1,
+            definitions: std::collections::BTreeMap::new(),
+        };
+        let server = self.serving(state);
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            server.seed_namespace(name);
+        }
+        server
+    }
+
+    /// A server that begins with all objects and definitions that `origin` holds, as
+    /// one started on a copy of its storage. It shares no history, hooks, faults or
+    /// work that was left to do, and what is written to one does not show on the other.
+    #[must_use]
+    pub fn build_copy(self, origin: &ApiServer) -> ApiServer {
+        let state = {
+            let origin = origin.state();
+            State {
+                store: origin.store.copy(self.history),
+                registry: origin.registry.clone(),
+                rng: ChaCha8Rng::seed_from_u64(self.seed),
+                next_epoch: origin.next_epoch,
+                definitions: origin.definitions.clone(),
+            }
+        };
+        self.serving(state)
+    }
+
+    fn serving(self, state: State) -> ApiServer {
+        ApiServer {
             inner: Arc::new(Inner {
-                state: Mutex::new(State {
-                    store: Store::new(self.history),
-                    registry: crate::builtin::registry(),
-                    rng: ChaCha8Rng::seed_from_u64(self.seed),
-                    next_epoch: 1,
-                    definitions: std::collections::BTreeMap::new(),
-                }),
+                state: Mutex::new(state),
                 clock: self.clock,
                 admission: RwLock::new(self.admission),
                 faults: Mutex::new(FaultPlan::new(self.seed)),
                 collector: crate::collector::Collector::new(self.collect),
             }),
-        };
-        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-            server.seed_namespace(name);
         }
-        server
     }
 }
 

@@ -194,6 +194,21 @@ impl Store {
         }
     }
 
+    /// The same objects and version without a history, as after a compaction.
+    pub(crate) fn copy(&self, history_limit: usize) -> Self {
+        let copy = |table: &Table| Table {
+            objects: table.objects.clone(),
+            generation: table.generation,
+            ..Table::new(self.version)
+        };
+        let tables = self.tables.iter();
+        Self {
+            version: self.version,
+            tables: tables.map(|(key, t)| (key.clone(), copy(t))).collect(),
+            history_limit: history_limit.max(1),
+        }
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }

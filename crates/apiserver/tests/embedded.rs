@@ -17,7 +17,7 @@ use fixname_apiserver::{
 };
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 
@@ -137,6 +137,34 @@ async fn one_seed_gives_the_same_objects() {
 }
 
 /// A get, a list, and the first frames of a watch, with this version.
+#[tokio::test(flavor = "current_thread", start_paused = true)]
+async fn a_copy_goes_on_from_what_its_origin_held_and_apart_from_it() {
+    let origin = ApiServer::builder().build();
+    maps(&origin)
+        .create(&PostParams::default(), &map("before"))
+        .await
+        .unwrap();
+    let fault = Matcher::any().verb("get").resource("configmaps");
+    origin.faults(|plan| plan.nth(1, fault, FaultAction::Drop));
+
+    let copy = ApiServer::builder().seed(7).build_copy(&origin);
+    assert_eq!(copy.resource_version(), origin.resource_version());
+    let before = maps(&copy).get("before").await.unwrap();
+    let mut seen = watcher(maps(&copy), watcher::Config::default())
+        .applied_objects()
+        .boxed();
+    assert_eq!(seen.next().await.unwrap().unwrap(), before);
+
+    let made = maps(&copy)
+        .create(&PostParams::default(), &map("after"))
+        .await
+        .unwrap();
+    assert_eq!(seen.next().await.unwrap().unwrap(), made);
+    let here = maps(&origin).list(&ListParams::default()).await.unwrap();
+    assert_eq!(here.items, [before]);
+    assert!(copy.resource_version() > origin.resource_version());
+}
+
 async fn cached(arm: &Arm, version: &str) -> (u16, Vec<String>, Vec<String>) {
     let path = "/api/v1/namespaces/default/configmaps";
     let names = |items: Vec<serde_json::Value>| {

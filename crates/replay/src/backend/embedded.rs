@@ -1,15 +1,19 @@
 //! The embedded API server, in process, with virtual time: a run of many model
 //! minutes takes a fraction of a second, and a seed gives the same run again.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fixname_apiserver::{ApiServer, Faults, TokioClock};
+use fixname_apiserver::{ApiServer, ApiServerBuilder, Faults, TokioClock};
 use fixname_controllers::Part;
 use fixname_controllers::driver::{Admission, ModelClock};
 use fixname_controllers::webhooks::Webhooks;
+use fixname_longhorn::NAMESPACE;
+use fixname_naming::LonghornVersion;
 
 use super::kept::keep;
-use super::{Backend, BackendError, EPOCH, Session, prepare};
+use super::{Backend, BackendError, Definitions, EPOCH, Session, prepare};
 use crate::event::RunResult;
 use crate::run::{RunOptions, run};
 use crate::scenario::{Action, Scenario};
@@ -42,8 +46,36 @@ fn runtime(listens: bool) -> Result<tokio::runtime::Runtime, BackendError> {
 
 /// An API server in this process, in the time of the runtime it is made on.
 pub(crate) fn server(seed: u64) -> ApiServer {
-    let clock = TokioClock::new(EPOCH);
-    ApiServer::builder().seed(seed).clock(clock).build()
+    builder(seed).build()
+}
+
+fn builder(seed: u64) -> ApiServerBuilder {
+    ApiServer::builder()
+        .seed(seed)
+        .clock(TokioClock::new(EPOCH))
+}
+
+/// One with Longhorn's namespace and definitions. A thousand runs begin alike: what is
+/// loaded is checked once for each release, and copied.
+async fn prepared(
+    longhorn: &LonghornVersion,
+    given: Option<&Definitions>,
+    seed: u64,
+) -> Result<ApiServer, BackendError> {
+    static LOADED: Mutex<BTreeMap<LonghornVersion, ApiServer>> = Mutex::new(BTreeMap::new());
+    let loaded = || LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let is_usual = given.is_none();
+    if let Some(origin) = loaded().get(longhorn).filter(|_| is_usual) {
+        return Ok(builder(seed).build_copy(origin));
+    }
+    let origin = server(0);
+    prepare(&origin.client(NAMESPACE), NAMESPACE, longhorn, given).await?;
+    let copy = builder(seed).build_copy(&origin);
+    if is_usual {
+        loaded().insert(longhorn.clone(), origin);
+    }
+    Ok(copy)
 }
 
 impl Backend for EmbeddedBackend {
@@ -64,9 +96,9 @@ impl Backend for EmbeddedBackend {
         let mut actions = scenario.steps.iter().flat_map(|step| &step.actions);
         let listens = actions.any(|action| matches!(action, Action::Run(_)));
         runtime(listens)?.block_on(async {
-            let server = server(options.seed);
-            let namespace = fixname_longhorn::NAMESPACE;
-            let client = server.client(namespace);
+            let given = options.definitions.as_ref();
+            let server = prepared(&options.longhorn, given, options.seed).await?;
+            let client = server.client(NAMESPACE);
             let mut webhooks = None;
             if options.parts.has(Part::Webhooks) {
                 let rules = Webhooks::of(&options.longhorn).map_err(BackendError::new)?;
@@ -74,14 +106,12 @@ impl Backend for EmbeddedBackend {
                 webhooks = Some(hook.in_force());
                 server.add_admission(hook);
             }
-            let given = options.definitions.as_ref();
-            prepare(&client, namespace, &options.longhorn, given).await?;
             let session = Session {
                 client,
                 server: Some(server),
                 faults: Faults::new(options.seed),
                 kubeconfig: None,
-                namespace: namespace.to_owned(),
+                namespace: NAMESPACE.to_owned(),
                 clock: ModelClock::new(EPOCH, 1.0),
                 admission: Admission::Cluster,
                 webhooks,
@@ -89,7 +119,7 @@ impl Backend for EmbeddedBackend {
             };
             let mut result = run(scenario, options, &session, cancelled).await;
             let folder = options.keep_on_failure.as_deref();
-            keep(&mut result, folder, &session.client, namespace).await;
+            keep(&mut result, folder, &session.client, NAMESPACE).await;
             Ok(result)
         })
     }
