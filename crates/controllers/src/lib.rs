@@ -43,6 +43,7 @@ mod queue;
 pub mod replica;
 pub mod scheduler;
 pub mod source;
+mod store;
 mod trace;
 mod view;
 pub mod volume;
@@ -54,5 +55,6 @@ pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Wr
 pub use parts::{Part, Parts, PartsError};
 pub use plan::{Desk, Plan, Seat};
 pub use queue::{Verdict, WorkQueue};
+pub use store::{Indexed, Store};
 pub use trace::{Trace, TraceEntry, TraceItem};
-pub use view::{ReadyDisk, Store, View};
+pub use view::{ReadyDisk, View};

@@ -328,8 +328,8 @@ mod tests {
     #[test]
     fn a_copy_without_a_last_reference_is_never_unused() {
         let mut view = view(&["a", "b"], &[("a", CopyState::Ready)], 1);
-        let image = Arc::make_mut(view.images.get_mut("parrot").unwrap());
-        image.status.disk_last_ref_at_map = Some(BTreeMap::new());
+        let nothing = Some(BTreeMap::new());
+        (view.images).edit("parrot", |i| i.status.disk_last_ref_at_map = nothing);
         let node = node(&[("a", false), ("b", false)]);
         assert!(clean_up_unused_copies(&node, &view, NOW, &mut rng()).is_empty());
     }

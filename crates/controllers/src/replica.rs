@@ -13,7 +13,8 @@ use crate::defect::Defect;
 use crate::effect::{EventType, Level, Object, Write};
 use crate::machines::Call;
 use crate::plan::{Desk, Plan, set_condition};
-use crate::view::{LABEL_BACKING_IMAGE, LABEL_REPLICA_DISK, has_tags};
+use crate::store::LABEL_BACKING_IMAGE;
+use crate::view::{LABEL_REPLICA_DISK, has_tags};
 
 /// The condition of a replica that waits.
 pub const WAITING: &str = "WaitForBackingImage";

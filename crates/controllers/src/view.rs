@@ -1,7 +1,6 @@
 //! What a manager's caches show at one moment, and Longhorn's look-ups in them
 //! (`datastore/longhorn.go` at v1.9.1, named function by function).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fixname_longhorn::objects::is_true;
@@ -12,8 +11,7 @@ use fixname_longhorn::{
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// Objects of one kind, by name.
-pub type Store<T> = BTreeMap<String, Arc<T>>;
+use crate::store::Store;
 
 /// What the caches show. Cloning shares the objects.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +43,6 @@ pub struct ReadyDisk {
     pub path: String,
 }
 
-/// The label by which replicas are found by their backing image.
-pub(crate) const LABEL_BACKING_IMAGE: &str = "longhorn.io/backing-image";
 /// The old-style label by which replicas are found by their disk.
 pub(crate) const LABEL_REPLICA_DISK: &str = "longhorndiskuuid";
 
@@ -61,9 +57,7 @@ pub(crate) fn shuffled<T>(items: impl IntoIterator<Item = T>, rng: &mut impl Rng
 impl View {
     /// `ListBackingImageManagersByDiskUUID`: by label, never by name.
     pub fn managers_of_disk(&self, uuid: &str) -> impl Iterator<Item = &Arc<BackingImageManager>> {
-        self.managers
-            .values()
-            .filter(move |m| m.disk_label() == Some(uuid))
+        self.managers.found_by(uuid)
     }
 
     /// `IsNodeDownOrDeletedOrMissingManager`: no manager runs there.
@@ -90,12 +84,8 @@ impl View {
     /// `GetReadyDiskNodeRO` (line 2754): the disk is ready, its node is ready,
     /// and the disk stands in the node's spec. Scheduling plays no role.
     pub fn ready_disk(&self, uuid: &str, rng: &mut impl Rng) -> Option<ReadyDisk> {
-        // Most nodes have no disk of that UUID, and are passed over before anything
-        // about them is looked up or drawn.
-        let candidates = self.nodes.values().filter(|node| {
-            let mut disks = node.status.disk_status.values();
-            disks.any(|disk| disk.disk_uuid == uuid) && is_true(&node.status.conditions, "Ready")
-        });
+        let candidates = self.nodes.found_by(uuid);
+        let candidates = candidates.filter(|node| is_true(&node.status.conditions, "Ready"));
         shuffled(candidates, rng).into_iter().find_map(|node| {
             let fitting = node.disks().filter(|disk| {
                 disk.status.disk_uuid == uuid
@@ -149,16 +139,13 @@ impl View {
     /// `ListReplicasByBackingImage` (line 3215): by label; all disks if `disk` is `None`.
     pub fn replicas_using<'a>(
         &'a self,
-        image: &'a str,
+        image: &str,
         disk: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Arc<Replica>> {
-        self.replicas.values().filter(move |replica| {
-            let label = |key| {
-                let labels = replica.metadata.labels.as_ref()?;
-                labels.get(key).map(String::as_str)
-            };
-            label(LABEL_BACKING_IMAGE) == Some(image)
-                && disk.is_none_or(|disk| label(LABEL_REPLICA_DISK) == Some(disk))
+    ) -> impl Iterator<Item = &'a Arc<Replica>> + use<'a> {
+        self.replicas.found_by(image).filter(move |replica| {
+            let labels = replica.metadata.labels.as_ref();
+            let its_disk = labels.and_then(|labels| labels.get(LABEL_REPLICA_DISK));
+            disk.is_none_or(|disk| its_disk.is_some_and(|label| label == disk))
         })
     }
 

@@ -84,9 +84,8 @@ fn view() -> View {
     view
 }
 
-fn image(view: &mut View) -> &mut BackingImage {
-    let image = view.images.get_mut("parrot");
-    Arc::make_mut(image.expect("the view has the image"))
+fn edit_image(view: &mut View, change: impl FnOnce(&mut BackingImage)) {
+    view.images.edit("parrot", change);
 }
 
 /// What one reconcile writes.
@@ -128,7 +127,9 @@ fn wanted(objects: &[Object]) -> Option<Vec<String>> {
 #[test]
 fn an_image_in_use_keeps_its_finalizer() {
     let mut view = view();
-    image(&mut view).metadata.deletion_timestamp = Some(Time(NOW));
+    edit_image(&mut view, |image| {
+        image.metadata.deletion_timestamp = Some(Time(NOW));
+    });
     let mut replica = Replica::named("vol-r-1");
     let label = ("longhorn.io/backing-image".to_owned(), "parrot".to_owned());
     replica.metadata.labels = Some(BTreeMap::from([label]));
@@ -141,10 +142,11 @@ fn an_image_in_use_keeps_its_finalizer() {
 #[test]
 fn the_last_healthy_copy_is_not_evicted() {
     let mut view = view();
-    let image = image(&mut view);
-    image.spec.min_number_of_copies = 0;
-    let copies = image.spec.disk_file_spec_map.iter_mut().flatten();
-    copies.for_each(|(_, copy)| copy.eviction_requested = true);
+    edit_image(&mut view, |image| {
+        image.spec.min_number_of_copies = 0;
+        let copies = image.spec.disk_file_spec_map.iter_mut().flatten();
+        copies.for_each(|(_, copy)| copy.eviction_requested = true);
+    });
     assert_eq!(wanted(&written(&view, None)).unwrap().len(), 1);
     let evicted = wanted(&written(&view, Some(Defect::EvictsLastCopy)));
     assert_eq!(evicted, Some(Vec::new()));
@@ -153,9 +155,11 @@ fn the_last_healthy_copy_is_not_evicted() {
 #[test]
 fn a_copy_that_is_being_evicted_is_replaced() {
     let mut view = view();
-    let copies = image(&mut view).spec.disk_file_spec_map.as_mut();
-    let copy = copies.and_then(|map| map.get_mut("a"));
-    copy.unwrap().eviction_requested = true;
+    edit_image(&mut view, |image| {
+        let copies = image.spec.disk_file_spec_map.as_mut();
+        let copy = copies.and_then(|map| map.get_mut("a"));
+        copy.unwrap().eviction_requested = true;
+    });
     let has_third = |disks: &Vec<String>| disks.contains(&"c".to_owned());
     let replaced = wanted(&written(&view, None)).unwrap();
     assert!(has_third(&replaced), "{replaced:?}");
@@ -166,8 +170,7 @@ fn a_copy_that_is_being_evicted_is_replaced() {
 #[test]
 fn an_update_of_a_manager_puts_its_labels_back() {
     let mut view = view();
-    let manager = view.managers.get_mut("manager-a").unwrap();
-    Arc::make_mut(manager).spec.backing_images.clear();
+    (view.managers).edit("manager-a", |m| m.spec.backing_images.clear());
     let label = |defect| {
         let objects = written(&view, defect);
         objects.into_iter().find_map(|object| match object {

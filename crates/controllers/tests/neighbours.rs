@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fixname_controllers::machines::{Call, File, Folder, Machines, Origin, file_name};
 use fixname_controllers::manager::{self, Memory};
 use fixname_controllers::{
-    Behaviour, Defect, Desk, Effect, Object, Parts, Plan, Seat, View, Write, disk_monitor,
+    Behaviour, Defect, Desk, Effect, Object, Parts, Plan, Seat, Store, View, Write, disk_monitor,
     node_disks, replica, volume,
 };
 use fixname_longhorn::objects::condition;
@@ -259,8 +259,8 @@ fn no_more_than_the_limit_arrive_on_a_node_at_once() {
     add_image(&mut view, &["uuid-1", "uuid-2"], &[]);
     add_manager(&mut view, 1, None);
     add_manager(&mut view, 2, Some(CopyState::InProgress));
-    let other = Arc::make_mut(view.managers.get_mut("manager-2").unwrap());
-    other.spec.node_id = "node-1".to_owned();
+    let node = "node-1".to_owned();
+    view.managers.edit("manager-2", |m| m.spec.node_id = node);
     let mut setting =
         fixname_longhorn::Setting::named("concurrent-backing-image-replenish-per-node-limit");
     for (limit, fetched) in [("1", 0), ("2", 1), ("0", 1)] {
@@ -333,8 +333,9 @@ fn a_copy_that_cannot_be_put_on_the_disk_is_an_error_with_a_condition() {
     let mut view = view(1);
     add_replica(&mut view, "vol-r-1", 1);
     add_image(&mut view, &[], &[]);
-    let image = Arc::make_mut(view.images.get_mut("parrot").unwrap());
-    image.spec.disk_selector = vec!["ssd".to_owned()];
+    let ssd = vec!["ssd".to_owned()];
+    view.images
+        .edit("parrot", |image| image.spec.disk_selector = ssd);
     let plan = replica_plan(&view, None);
     let condition = written(&plan).find_map(|object| match object {
         Object::Replica(r) => r.status.conditions.first().cloned(),
@@ -364,14 +365,15 @@ fn degraded() -> View {
     for n in 1..=3 {
         let name = format!("vol-r-{n}");
         add_replica(&mut view, &name, n);
-        let replica = Arc::make_mut(view.replicas.get_mut(&name).expect("just added"));
-        if n < 3 {
-            replica.spec.healthy_at = NOW.to_string();
-            replica.status.current_state = "running".to_owned();
-        } else {
-            let waiting = condition(replica::WAITING, true, "Waiting");
-            replica.status.conditions = vec![waiting];
-        }
+        (view.replicas).edit(&name, |replica| {
+            if n < 3 {
+                replica.spec.healthy_at = NOW.to_string();
+                replica.status.current_state = "running".to_owned();
+            } else {
+                let waiting = condition(replica::WAITING, true, "Waiting");
+                replica.status.conditions = vec![waiting];
+            }
+        });
     }
     view
 }
@@ -411,11 +413,11 @@ fn a_replica_that_waits_is_not_replaced_and_one_that_was_deleted_is() {
 #[test]
 fn while_attaching_no_replacement_is_made_and_without_any_all_are() {
     let mut view = degraded();
-    let volume = Arc::make_mut(view.volumes.get_mut("vol").unwrap());
-    volume.status.state = "attaching".to_owned();
+    let attaching = "attaching".to_owned();
+    (view.volumes).edit("vol", |volume| volume.status.state = attaching);
     view.replicas.remove("vol-r-3");
     assert!(created(&view, None).is_empty());
-    view.replicas.clear();
+    view.replicas = Store::default();
     let new = created(&view, None);
     let nodes: std::collections::BTreeSet<_> = new.iter().map(|r| &r.spec.node_id).collect();
     assert_eq!((new.len(), nodes.len()), (3, 3));
@@ -424,10 +426,12 @@ fn while_attaching_no_replacement_is_made_and_without_any_all_are() {
 #[test]
 fn a_full_disk_takes_no_replica() {
     let mut view = degraded();
-    view.replicas.clear();
-    for node in view.nodes.values_mut() {
-        let status = &mut Arc::make_mut(node).status.disk_status["disk"];
-        status.storage_scheduled = BYTES;
+    view.replicas = Store::default();
+    let nodes: Vec<_> = view.nodes.keys().cloned().collect();
+    for node in nodes {
+        (view.nodes).edit(&node, |n| {
+            n.status.disk_status["disk"].storage_scheduled = BYTES;
+        });
     }
     assert!(created(&view, None).is_empty());
 }
@@ -450,8 +454,7 @@ fn disk_status(view: &View, version: &str, defect: Option<Defect>) -> Option<Dis
 fn a_copy_that_was_only_asked_for_is_charged_from_v1_8_0() {
     let mut view = view(1);
     add_image(&mut view, &["uuid-1"], &[]);
-    let image = Arc::make_mut(view.images.get_mut("parrot").unwrap());
-    image.status.real_size = 7;
+    (view.images).edit("parrot", |image| image.status.real_size = 7);
     for (version, charged) in [("v1.7.2", 0), ("v1.8.0", 7), ("v1.12.1", 7)] {
         let status = disk_status(&view, version, None).unwrap();
         assert_eq!(status.storage_scheduled, charged, "{version}");
@@ -464,8 +467,8 @@ fn a_copy_that_was_only_asked_for_is_charged_from_v1_8_0() {
 #[test]
 fn the_disks_of_a_node_that_is_not_ready_are_not_ready_from_v1_11_0() {
     let mut view = view(1);
-    let node = Arc::make_mut(view.nodes.get_mut("node-1").unwrap());
-    node.status.conditions[0] = condition("Ready", false, "ManagerPodMissing");
+    let missing = condition("Ready", false, "ManagerPodMissing");
+    (view.nodes).edit("node-1", |node| node.status.conditions[0] = missing);
     for (version, reason) in [("v1.10.2", None), ("v1.11.0", Some("NodeNotReady"))] {
         let status = disk_status(&view, version, None);
         let found = status.map(|s| s.conditions[0].reason.clone());
@@ -519,8 +522,9 @@ fn two_disks_that_come_at_once_may_get_one_prefix_in_spite_of_the_guard() {
     assert_eq!(drawn(&mut machines, "node-2", &view, None), first);
     // Once the first is in a status, the second gets another prefix.
     let mut later = view.clone();
-    let node = Arc::make_mut(later.nodes.get_mut("node-1").unwrap());
-    node.status.disk_status["disk"].disk_uuid.clone_from(&first);
+    (later.nodes).edit("node-1", |node| {
+        node.status.disk_status["disk"].disk_uuid.clone_from(&first);
+    });
     let second = drawn(&mut machines, "node-2", &later, None);
     assert_ne!(second[..4], first[..4]);
     let defect = Some(Defect::IgnoresTakenPrefixes);
@@ -530,8 +534,8 @@ fn two_disks_that_come_at_once_may_get_one_prefix_in_spite_of_the_guard() {
 #[test]
 fn a_volume_is_not_attached_until_every_usable_replica_runs() {
     let mut view = degraded();
-    let volume = Arc::make_mut(view.volumes.get_mut("vol").unwrap());
-    volume.status.state = "attaching".to_owned();
+    let attaching = "attaching".to_owned();
+    (view.volumes).edit("vol", |volume| volume.status.state = attaching);
     let machines = machines(&view);
     let state = |defect| {
         let plan = with_desk(&view, &machines, ("v1.9.1", defect), |desk| {
@@ -552,9 +556,8 @@ fn a_current_manager_that_is_deleted_takes_its_files_along() {
     let mut view = view(1);
     add_image(&mut view, &["uuid-1"], &[]);
     add_manager(&mut view, 1, Some(CopyState::Ready));
-    let manager = Arc::make_mut(view.managers.get_mut("manager-1").unwrap());
-    manager.metadata.deletion_timestamp =
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOW));
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(NOW);
+    (view.managers).edit("manager-1", |m| m.metadata.deletion_timestamp = Some(now));
     let deletes = |view: &View, defect| {
         let plan = manager_plan(view, "manager-1", defect);
         let is_deletion = |call: &&Call| matches!(call, Call::DeleteFile { .. });
@@ -564,8 +567,8 @@ fn a_current_manager_that_is_deleted_takes_its_files_along() {
     let kept = Some(Defect::KeepsFilesOfDeletedManagers);
     assert_eq!(deletes(&view, kept), 0);
     // An outdated one leaves them to its successor.
-    let manager = Arc::make_mut(view.managers.get_mut("manager-1").unwrap());
-    manager.spec.image = "longhornio/backing-image-manager:v1.9.1".to_owned();
+    let outdated = "longhornio/backing-image-manager:v1.9.1".to_owned();
+    (view.managers).edit("manager-1", |manager| manager.spec.image = outdated);
     assert_eq!(deletes(&view, None), 0);
 }
 

@@ -241,6 +241,7 @@ impl World {
                 manager_image: self.image.clone(),
                 seat,
                 parts: Parts::all(),
+                cache_lag: Duration::ZERO,
                 seed: self.started,
             };
             let machines = self.machines.clone();

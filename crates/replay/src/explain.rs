@@ -183,6 +183,12 @@ fn set_up(scenario: &Scenario) -> Vec<String> {
     if cluster.managers == ManagersAre::EachNode {
         said.push("Each node has a manager of its own.".to_owned());
     }
+    if cluster.cache_lag_ms > 0 {
+        said.push(format!(
+            "Caches show what others have changed up to {} ms late.",
+            cluster.cache_lag_ms
+        ));
+    }
     said
 }
 

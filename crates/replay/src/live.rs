@@ -86,6 +86,7 @@ impl Live {
             manager_image,
             seat: Seat::AllNodes,
             parts,
+            cache_lag: Duration::ZERO,
             seed,
         };
         let is_played = Longhorn::runs(parts);

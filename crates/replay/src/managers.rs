@@ -2,6 +2,7 @@
 //! they work on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fixname_controllers::driver::{Longhorn, LonghornOptions, Sender, SharedMachines};
 use fixname_controllers::{Behaviour, Part, Parts, Seat};
@@ -21,6 +22,7 @@ pub(crate) struct Managers {
     name_scheme: Option<Scheme>,
     seed: u64,
     seats: Vec<Seat>,
+    cache_lag: Duration,
     /// By the place in `seats`.
     running: BTreeMap<usize, Longhorn>,
     started: u64,
@@ -60,6 +62,7 @@ impl Managers {
             name_scheme: options.name_scheme,
             seed: options.seed,
             seats,
+            cache_lag: Duration::from_millis(cluster.cache_lag_ms.into()),
             running: BTreeMap::new(),
             started: 0,
             longhorn: options.longhorn.clone(),
@@ -97,6 +100,7 @@ impl Managers {
                 manager_image: self.image.clone(),
                 seat: seat.clone(),
                 parts: self.parts,
+                cache_lag: self.cache_lag,
                 seed,
             };
             let manager = Longhorn::start(self.sender.clone(), self.machines.clone(), options);

@@ -224,8 +224,8 @@ impl<R: Rng> Reconcile<'_, R> {
         let name = manager.name().to_owned();
         let write = Write::Delete(Kind::BackingImageManager, name.clone());
         self.write(write, Tolerance::NotFound, context);
-        if let Some(manager) = self.view.managers.get_mut(&name) {
-            Arc::make_mut(manager).metadata.deletion_timestamp = Some(Time(self.context.now));
-        }
+        let now = Time(self.context.now);
+        let managers = &mut self.view.managers;
+        managers.edit(&name, |m| m.metadata.deletion_timestamp = Some(now));
     }
 }

@@ -16,9 +16,12 @@ use kube::{Api, Client, Resource, ResourceExt};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
-use super::ModelClock;
-use crate::view::{Store, View};
+use super::{ModelClock, Sender};
+use crate::store::{Indexed, Store};
+use crate::trace::TraceItem;
+use crate::view::View;
 
 /// A change of one object: what was there before, and what is there now.
 #[derive(Clone, Debug)]
@@ -62,6 +65,7 @@ trait Cached:
     + Clone
     + Debug
     + DeserializeOwned
+    + Indexed
     + Send
     + Sync
     + 'static
@@ -102,7 +106,7 @@ cached! {
 }
 
 /// Watches on the kinds that have to do with backing images.
-fn all_watches(client: &Client, namespace: &str) -> Vec<BoxStream<'static, Change>> {
+fn all_watches(client: &Client, namespace: &str) -> Vec<Changes> {
     vec![
         watch::<Node>(client, namespace),
         watch::<BackingImage>(client, namespace),
@@ -111,6 +115,10 @@ fn all_watches(client: &Client, namespace: &str) -> Vec<BoxStream<'static, Chang
         watch::<Replica>(client, namespace),
         watch::<Setting>(client, namespace),
     ]
+}
+
+fn all_kinds() -> BTreeSet<&'static str> {
+    Kind::ALL.iter().map(|kind| kind.plural()).collect()
 }
 
 /// How late caches are: on a busy machine, a process may work with an object that
@@ -123,8 +131,17 @@ pub(super) struct Lag {
     pub(super) seed: u64,
 }
 
+/// Each watch is late for itself.
+fn all_late(watches: Vec<Changes>, lag: Lag) -> Vec<Changes> {
+    if lag.longest.is_zero() {
+        return watches;
+    }
+    let watches = watches.into_iter().zip(0..);
+    watches.map(|(watch, n)| late(watch, lag, n)).collect()
+}
+
 /// What arrives while something is held back comes with it.
-fn late(watch: BoxStream<'static, Change>, lag: Lag, kind: u64) -> BoxStream<'static, Change> {
+fn late(watch: Changes, lag: Lag, kind: u64) -> Changes {
     const AT_ONCE: usize = 1_000;
     let mut rng = ChaCha8Rng::seed_from_u64(lag.seed);
     rng.set_stream(kind);
@@ -141,42 +158,85 @@ fn late(watch: BoxStream<'static, Change>, lag: Lag, kind: u64) -> BoxStream<'st
         .boxed()
 }
 
-/// A step of one watch, to be applied to the caches.
-type Change = Box<dyn FnOnce(&mut Caches) -> Result<Vec<Seen>, CacheError> + Send>;
+/// A step of one watch, to be applied to caches.
+type Change = Arc<dyn Fn(&mut Caches) -> Vec<Seen> + Send + Sync>;
+
+/// What a watch brings.
+type Changes = BoxStream<'static, Result<Change, CacheError>>;
+
+/// Watches of one manager, for caches that share what they bring, each at its own
+/// pace: Longhorn's controllers share their informers.
+pub(super) struct Watches {
+    changes: SelectAll<Changes>,
+    unsynced: BTreeSet<&'static str>,
+    readers: Vec<UnboundedSender<Change>>,
+}
+
+impl Watches {
+    /// On a namespace; nothing is asked for before they [`run`](Self::run).
+    pub(super) fn on(client: &Client, namespace: &str, lag: Lag) -> Self {
+        let mut watches = all_watches(client, namespace);
+        watches.push(watch::<Volume>(client, namespace));
+        let mut unsynced = all_kinds();
+        unsynced.insert(Volume::PLURAL);
+        Self {
+            changes: futures::stream::select_all(all_late(watches, lag)),
+            unsynced,
+            readers: Vec::new(),
+        }
+    }
+
+    /// Caches that they feed.
+    pub(super) fn caches(&mut self) -> Caches {
+        let (reader, changes) = mpsc::unbounded_channel();
+        self.readers.push(reader);
+        let changes = futures::stream::unfold(changes, async |mut changes| {
+            Some((Ok(changes.recv().await?), changes))
+        });
+        Caches {
+            view: View::default(),
+            unsynced: self.unsynced.clone(),
+            changes: futures::stream::select_all([changes.boxed()]),
+        }
+    }
+
+    /// Feeds them for ever, and notes what goes wrong.
+    pub(super) async fn run(mut self, sender: Sender) {
+        while let Some(change) = self.changes.next().await {
+            match change {
+                // Caches that are gone need nothing any more.
+                Ok(change) => self
+                    .readers
+                    .retain(|reader| reader.send(Arc::clone(&change)).is_ok()),
+                Err(error) => sender.note(TraceItem::Trouble(error.to_string())),
+            }
+        }
+    }
+}
 
 /// The caches.
 pub struct Caches {
     /// What they show.
     pub view: View,
     unsynced: BTreeSet<&'static str>,
-    changes: SelectAll<BoxStream<'static, Change>>,
+    changes: SelectAll<Changes>,
 }
 
 impl Caches {
-    /// Starts to watch all kinds in a namespace.
+    /// Starts to watch all kinds but volumes in a namespace.
     pub fn watch(client: &Client, namespace: &str) -> Self {
         Self::of(all_watches(client, namespace))
     }
 
-    /// The same, but what the watches bring shows late, each kind for itself.
+    /// The same, but what the watches bring shows late.
     pub(super) fn watch_late(client: &Client, namespace: &str, lag: Lag) -> Self {
-        let watches = all_watches(client, namespace).into_iter().zip(0..);
-        Self::of(watches.map(|(watch, n)| late(watch, lag, n)))
+        Self::of(all_late(all_watches(client, namespace), lag))
     }
 
-    /// The same, and volumes too.
-    pub(super) fn watch_with_volumes(client: &Client, namespace: &str) -> Self {
-        let mut watches = all_watches(client, namespace);
-        watches.push(watch::<Volume>(client, namespace));
-        let mut caches = Self::of(watches);
-        caches.unsynced.insert(Volume::PLURAL);
-        caches
-    }
-
-    fn of(watches: impl IntoIterator<Item = BoxStream<'static, Change>>) -> Self {
+    fn of(watches: Vec<Changes>) -> Self {
         Self {
             view: View::default(),
-            unsynced: Kind::ALL.iter().map(|kind| kind.plural()).collect(),
+            unsynced: all_kinds(),
             changes: futures::stream::select_all(watches),
         }
     }
@@ -193,7 +253,7 @@ impl Caches {
     /// [`CacheError`] if a watch failed; it is tried again by itself.
     pub async fn next(&mut self) -> Result<Vec<Seen>, CacheError> {
         match self.changes.next().await {
-            Some(change) => change(self),
+            Some(change) => Ok(change?(self)),
             // Watches never end, but an empty set must not spin.
             None => std::future::pending().await,
         }
@@ -207,7 +267,7 @@ impl Caches {
     pub fn catch_up(&mut self) -> Result<Vec<Seen>, CacheError> {
         let mut seen = Vec::new();
         while let Some(Some(change)) = self.changes.next().now_or_never() {
-            seen.extend(change(self)?);
+            seen.extend(change?(self));
         }
         Ok(seen)
     }
@@ -248,68 +308,75 @@ fn version(object: &impl Resource) -> u64 {
     version.and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
-fn watch<T: Cached>(client: &Client, namespace: &str) -> BoxStream<'static, Change> {
+fn watch<T: Cached>(client: &Client, namespace: &str) -> Changes {
     let api: Api<T> = Api::namespaced(client.clone(), namespace);
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let mut listed = BTreeSet::new();
     events
-        .map(move |event| -> Change {
+        .map(move |event| {
             use watcher::Event;
             match event {
                 Ok(Event::Init) => {
                     listed.clear();
-                    Box::new(|_| Ok(Vec::new()))
+                    Ok(nothing())
                 }
                 Ok(Event::InitApply(object)) => {
                     listed.insert(object.name_any());
-                    upsert(object)
+                    Ok(upsert(object))
                 }
-                Ok(Event::Apply(object)) => upsert(object),
+                Ok(Event::Apply(object)) => Ok(upsert(object)),
                 Ok(Event::Delete(object)) => {
-                    let name = object.name_any();
-                    Box::new(move |caches| {
+                    let (name, object) = (object.name_any(), Arc::new(object));
+                    Ok(change(move |caches| {
                         T::store(&mut caches.view).remove(&name);
-                        Ok(vec![T::seen(Some(Arc::new(object)), None)])
-                    })
+                        vec![T::seen(Some(Arc::clone(&object)), None)]
+                    }))
                 }
                 Ok(Event::InitDone) => {
                     let listed = std::mem::take(&mut listed);
-                    Box::new(move |caches| {
+                    Ok(change(move |caches| {
                         caches.unsynced.remove(T::PLURAL);
                         let store = T::store(&mut caches.view);
-                        let gone: Vec<_> = store
-                            .extract_if(.., |name, _| !listed.contains(name))
-                            .map(|(_, object)| T::seen(Some(object), None))
-                            .collect();
-                        Ok(gone)
-                    })
+                        let gone = store.keys().filter(|name| !listed.contains(*name));
+                        let gone: Vec<String> = gone.cloned().collect();
+                        let gone = gone.iter().filter_map(|name| store.remove(name));
+                        gone.map(|object| T::seen(Some(object), None)).collect()
+                    }))
                 }
                 // 410 is no trouble: the server has forgotten the version the watch was
                 // at, and the watch lists anew, as client-go's informers do.
                 Err(
                     watcher::Error::WatchError(status)
                     | watcher::Error::WatchStartFailed(kube::Error::Api(status)),
-                ) if status.code == 410 => Box::new(|_| Ok(Vec::new())),
-                Err(error) => Box::new(move |_| {
-                    Err(CacheError {
-                        kind: T::PLURAL,
-                        message: error.to_string(),
-                    })
+                ) if status.code == 410 => Ok(nothing()),
+                Err(error) => Err(CacheError {
+                    kind: T::PLURAL,
+                    message: error.to_string(),
                 }),
             }
         })
         .boxed()
 }
 
+fn nothing() -> Change {
+    change(|_| Vec::new())
+}
+
+fn change(step: impl Fn(&mut Caches) -> Vec<Seen> + Send + Sync + 'static) -> Change {
+    Arc::new(step)
+}
+
 fn upsert<T: Cached>(object: T) -> Change {
-    Box::new(move |caches| {
+    let (name, object) = (object.name_any(), Arc::new(object));
+    change(move |caches| {
         let store = T::store(&mut caches.view);
-        let old = store.get(&object.name_any()).cloned();
+        let old = store.get(&name).cloned();
         let new = match &old {
-            Some(old) if version(&**old) > version(&object) => Arc::clone(old),
-            _ => Arc::new(object),
+            Some(old) if version(&**old) > version(&*object) => old,
+            _ => &object,
         };
-        store.insert(new.name_any(), Arc::clone(&new));
-        Ok(vec![T::seen(old, Some(new))])
+        let new = Arc::clone(new);
+        store.insert(name.clone(), Arc::clone(&new));
+        vec![T::seen(old, Some(new))]
     })
 }

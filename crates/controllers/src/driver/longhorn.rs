@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use fixname_naming::ImageRef;
+use tokio::task::JoinSet;
 
+use super::caches::{Lag, Watches};
 use super::process::{Exit, Process, ProcessOptions};
 use super::send::Sender;
-use super::station::{SharedMachines, Station, StationOptions};
+use super::station::{SharedMachines, Station};
 use crate::behaviour::Behaviour;
 use crate::parts::{Part, Parts};
 use crate::plan::Seat;
@@ -23,6 +25,9 @@ pub struct LonghornOptions {
     pub seat: Seat,
     /// What of it is played.
     pub parts: Parts,
+    /// How late its caches show what has changed, at most. What it writes itself
+    /// shows at once, for the real code waits for that.
+    pub cache_lag: Duration,
     /// Where its random choices come from.
     pub seed: u64,
 }
@@ -32,6 +37,8 @@ pub struct LonghornOptions {
 pub struct Longhorn {
     process: Option<Process>,
     station: Option<Station>,
+    /// What feeds the caches of both; ends when it is dropped.
+    watching: JoinSet<()>,
 }
 
 impl Longhorn {
@@ -42,37 +49,33 @@ impl Longhorn {
 
     /// Starts a manager on the current tokio runtime.
     pub fn start(sender: Sender, machines: SharedMachines, options: LonghornOptions) -> Self {
-        let LonghornOptions {
-            behaviour,
-            manager_image,
-            seat,
-            parts,
-            seed,
-        } = options;
-        let process = parts.has(Part::BackingImage).then(|| {
+        let lag = Lag {
+            clock: sender.clock,
+            longest: options.cache_lag,
+            seed: options.seed,
+        };
+        let mut watches = Watches::on(&sender.client, &sender.namespace, lag);
+        let process = options.parts.has(Part::BackingImage).then(|| {
             let options = ProcessOptions {
-                behaviour: behaviour.clone(),
-                manager_image: manager_image.clone(),
-                seat: seat.clone(),
+                behaviour: options.behaviour.clone(),
+                manager_image: options.manager_image.clone(),
+                seat: options.seat.clone(),
                 // What the recordings did on timers, the station does.
                 parts: Parts::NONE.with(Part::BackingImage),
-                cache_lag: Duration::ZERO,
-                seed,
+                cache_lag: options.cache_lag,
+                seed: options.seed,
             };
-            Process::start(sender.clone(), options)
+            Process::with(watches.caches(), sender.clone(), options)
         });
-        let station = Station::runs(parts).then(|| {
-            let options = StationOptions {
-                behaviour,
-                manager_image,
-                seat,
-                parts,
-                // Streams of its own.
-                seed: !seed,
-            };
-            Station::start(sender, machines, options)
-        });
-        Self { process, station }
+        let station = Station::runs(options.parts)
+            .then(|| Station::start(watches.caches(), sender.clone(), machines, options));
+        let mut watching = JoinSet::new();
+        watching.spawn(watches.run(sender));
+        Self {
+            process,
+            station,
+            watching,
+        }
     }
 
     /// Stops it and waits until it is gone.
@@ -90,6 +93,7 @@ impl Longhorn {
         let Self {
             mut process,
             mut station,
+            watching: _watching,
         } = self;
         let process = async {
             match &mut process {

@@ -1,8 +1,9 @@
 //! Runs the model against any `kube::Client`, embedded or real.
 //!
 //! [`Longhorn`] is one Longhorn manager. It has two halves: [`Process`], the
-//! controller of backing images (caches fed by watches, a work queue, five workers, a
-//! resync timer), and [`Station`], the controllers around it, on virtual machines.
+//! controller of backing images (caches, a work queue, five workers, a resync timer),
+//! and the station, the controllers around it, on virtual machines. Their caches are
+//! fed by the same watches.
 //! Recordings are played by a [`Process`] alone, with the rounds and the
 //! [`Environment`] that their recorder had in the neighbours' place. All take their
 //! time from a [`ModelClock`], which a test runs on tokio's paused time, and a real
@@ -31,7 +32,7 @@ pub use longhorn::{Longhorn, LonghornOptions};
 pub use process::{Exit, Process, ProcessOptions};
 pub(crate) use send::NIL_POINTER;
 pub use send::{Admission, Refusal, Sender};
-pub use station::{SharedMachines, Station, StationOptions};
+pub use station::SharedMachines;
 
 /// A handler's first resync comes about this long after the start of the
 /// process: the informers' timers run before the handlers are added, and a

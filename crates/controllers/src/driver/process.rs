@@ -27,7 +27,7 @@ use crate::parts::Parts;
 use crate::plan::Seat;
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
-use crate::view::{View, shuffled};
+use crate::view::shuffled;
 
 /// Workers of each controller (`controller/controller_manager.go:28` at v1.9.1).
 const WORKERS: usize = 5;
@@ -80,20 +80,20 @@ impl Process {
 
     /// Starts a process on the current tokio runtime.
     pub fn start(sender: Sender, options: ProcessOptions) -> Self {
+        let lag = Lag {
+            clock: sender.clock,
+            longest: options.cache_lag,
+            seed: options.seed,
+        };
+        let caches = Caches::watch_late(&sender.client, &sender.namespace, lag);
+        Self::with(caches, sender, options)
+    }
+
+    /// Starts one with caches that are fed by somebody else.
+    pub(super) fn with(caches: Caches, sender: Sender, options: ProcessOptions) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = Run {
-            caches: match options.cache_lag {
-                Duration::ZERO => Caches::watch(&sender.client, &sender.namespace),
-                longest => Caches::watch_late(
-                    &sender.client,
-                    &sender.namespace,
-                    Lag {
-                        clock: sender.clock,
-                        longest,
-                        seed: options.seed,
-                    },
-                ),
-            },
+            caches,
             controllers: CONTROLLERS
                 .iter()
                 .filter(|controller| options.parts.has(controller.part))
@@ -329,30 +329,28 @@ impl Run {
         Some(node.name().to_owned())
     }
 
-    /// Begins a reconcile, or goes on with one that has written something.
+    /// Decides what a reconcile does, first or after it has written something, and
+    /// carries it out in its own time.
     fn go_on(&mut self, controller: usize, key: String, choices: ChaCha8Rng, rereads: u32) -> Work {
         let mut rng = self.next_rng();
-        let view: View = self.caches.view.clone();
         let sender = self.sender.clone();
-        let options = self.options.clone();
-        let worker = self.worker_of(controller, &key, &mut rng);
-        let reconcile = self.controllers[controller].controller.reconcile;
+        let options = &self.options;
+        let effects = match self.worker_of(controller, &key, &mut rng) {
+            None => Vec::new(),
+            Some(node) => (self.controllers[controller].controller.reconcile)(
+                &key,
+                &self.caches.view,
+                &Context {
+                    behaviour: &options.behaviour,
+                    namespace: &sender.namespace,
+                    controller_id: &node,
+                    manager_image: &options.manager_image,
+                    now: sender.clock.now(),
+                },
+                &mut choices.clone(),
+            ),
+        };
         Box::pin(async move {
-            let effects = match &worker {
-                None => Vec::new(),
-                Some(node) => reconcile(
-                    &key,
-                    &view,
-                    &Context {
-                        behaviour: &options.behaviour,
-                        namespace: &sender.namespace,
-                        controller_id: node,
-                        manager_image: &options.manager_image,
-                        now: sender.clock.now(),
-                    },
-                    &mut choices.clone(),
-                ),
-            };
             let mut written = Vec::new();
             let ended = sender.carry_out(effects, &mut rng, &mut written).await;
             Finished {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fixname_naming::ImageRef;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -16,11 +15,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::caches::{Caches, Seen};
+use super::longhorn::LonghornOptions;
 use super::neighbours::{self, Of};
 use super::process::{Exit, sleep_until};
 use super::send::{Ended, Sender};
 use super::{ModelClock, RESYNC};
-use crate::behaviour::Behaviour;
 use crate::disk_monitor::{self, Collection};
 use crate::effect::{Level, LogLine, Object};
 use crate::machines::{Machines, News};
@@ -55,39 +54,29 @@ impl SharedMachines {
     }
 }
 
-/// What a station is started with.
-#[derive(Clone, Debug)]
-pub struct StationOptions {
-    /// The version's switches.
-    pub behaviour: Behaviour,
-    /// The flag `--backing-image-manager-image`.
-    pub manager_image: ImageRef,
-    /// Whose controllers these are.
-    pub seat: Seat,
-    /// Which of them run.
-    pub parts: Parts,
-    /// Where random choices come from.
-    pub seed: u64,
-}
-
 /// The running controllers. Dropping it stops them.
 #[derive(Debug)]
-pub struct Station {
+pub(super) struct Station {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Exit>,
 }
 
 impl Station {
     /// True if any of these parts runs in a station.
-    pub fn runs(parts: Parts) -> bool {
+    pub(super) fn runs(parts: Parts) -> bool {
         Of::ALL.into_iter().any(|of| of.runs(parts))
     }
 
     /// Starts them on the current tokio runtime.
-    pub fn start(sender: Sender, machines: SharedMachines, options: StationOptions) -> Self {
+    pub(super) fn start(
+        caches: Caches,
+        sender: Sender,
+        machines: SharedMachines,
+        options: LonghornOptions,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = Run {
-            caches: Caches::watch_with_volumes(&sender.client, &sender.namespace),
+            caches,
             sender,
             machines,
             options,
@@ -111,18 +100,18 @@ impl Station {
     }
 
     /// Stops them and waits until they are gone.
-    pub async fn stop(mut self) -> Exit {
+    pub(super) async fn stop(mut self) -> Exit {
         self.stop.take();
         (&mut self.task).await.unwrap_or(Exit::Stopped)
     }
 
     /// Waits until they have ended by themselves.
-    pub async fn ended(&mut self) -> Exit {
+    pub(super) async fn ended(&mut self) -> Exit {
         (&mut self.task).await.unwrap_or(Exit::Stopped)
     }
 
     /// True once they have ended by themselves.
-    pub fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
 }
@@ -136,7 +125,7 @@ impl Drop for Station {
 struct Run {
     sender: Sender,
     machines: SharedMachines,
-    options: StationOptions,
+    options: LonghornOptions,
     caches: Caches,
     queue: WorkQueue,
     memory: Memory,
@@ -219,7 +208,8 @@ impl Run {
     }
 
     fn rng(&mut self) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.options.seed);
+        // Not the image controller's streams, which come from the seed itself.
+        let mut rng = ChaCha8Rng::seed_from_u64(!self.options.seed);
         rng.set_stream(self.started);
         self.started += 1;
         rng

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{FIRST_RESYNC, ModelClock, RESYNC};
-use fixname_controllers::{Behaviour, Store, Trace, View};
+use fixname_controllers::{Behaviour, Indexed, Store, Trace, View};
 use fixname_longhorn::{BackingImage, CopyState, DataEngine};
 use fixname_naming::{DiskUuid, ImageRef};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -87,7 +87,8 @@ impl Observer<'_> {
             T: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
                 + Clone
                 + std::fmt::Debug
-                + DeserializeOwned,
+                + DeserializeOwned
+                + Indexed,
         {
             let api: Api<T> = Api::namespaced(client.clone(), namespace);
             let list = api.list(&kube::api::ListParams::default()).await;

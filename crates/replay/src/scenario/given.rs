@@ -35,6 +35,10 @@ pub struct Cluster {
     /// Whose work a manager process does.
     #[serde(default)]
     pub managers: ManagersAre,
+    /// How many milliseconds late a manager's caches show what others have changed, at
+    /// most; each kind of object draws its own lateness, again and again.
+    #[serde(default)]
+    pub cache_lag_ms: u16,
 }
 
 /// Whose work a manager process does.
