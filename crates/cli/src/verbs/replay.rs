@@ -53,8 +53,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     place: Place,
     /// What of the model is played: all, none, or some of backing-image,
-    /// backing-image-manager, data-source, manager-pods, node, webhooks. The rest
-    /// is left to what runs in the namespace.
+    /// backing-image-manager, data-source, manager-pods, node, replica, volume,
+    /// scheduler, webhooks. The rest is left to what runs in the namespace.
     #[arg(
         long,
         value_name = "PART,…",

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     longhorn: Option<LonghornVersion>,
     /// What of the model is played: all (if not given), none, or some of
     /// backing-image, backing-image-manager, data-source, manager-pods, node,
-    /// webhooks.
+    /// replica, volume, scheduler, webhooks.
     #[arg(long, value_name = "PART,…", env = "FIXNAME_PLAY")]
     play: Option<Parts>,
     /// Load the definitions in this manifest instead; - is stdin. What else is in
