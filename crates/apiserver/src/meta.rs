@@ -330,6 +330,7 @@ pub(crate) fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
             .filter(|f| !before.contains(f))
             .collect();
         added.sort();
+        added.dedup();
         if !added.is_empty() {
             let shown: Vec<String> = added.iter().map(|f| crate::quote::quote(f)).collect();
             errors.push(FieldError::forbidden(

@@ -106,10 +106,12 @@ impl Hook {
         let mut object = request.object.take().unwrap_or_default();
         let applied = webhooks::apply(&mut object, &patch);
         request.object = Some(object);
-        *self
-            .last_patch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(patch);
+        if webhooks::is_decodable(&patch) {
+            *self
+                .last_patch
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(patch);
+        }
         applied.map_err(internal)
     }
 
@@ -197,7 +199,13 @@ fn denial(webhook: &str, refusal: Refusal) -> Denial {
     }
 }
 
+/// `NewInternalError` of the API server, which names the error as a cause as well.
 fn internal(why: impl std::fmt::Display) -> Denial {
+    let why = why.to_string();
     let message = format!("Internal error occurred: {why}");
-    Denial::plain(500, "InternalError", message)
+    Denial::plain(500, "InternalError", message).with_cause(Cause {
+        reason: "",
+        message: why,
+        field: String::new(),
+    })
 }

@@ -9,6 +9,9 @@ use super::rules::Rules;
 use super::setting::Definition;
 use super::text;
 
+/// How long a label's value may be.
+const LONGEST_LABEL: usize = 63;
+
 /// A kind of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -105,6 +108,27 @@ impl Cluster {
         self.list(Source::Secrets).any(|secret| {
             super::name(secret) == name && text(&secret["metadata"]["namespace"]) == namespace
         })
+    }
+
+    /// Those whose label has a value, as a selector finds them.
+    ///
+    /// # Errors
+    ///
+    /// Kubernetes' words, if the value is too long for a label.
+    pub(super) fn select<'a>(
+        &'a self,
+        rules: &Rules,
+        source: Source,
+        label: (&'a str, &'a str),
+    ) -> Result<Vec<&'a Value>, String> {
+        let (key, value) = label;
+        if value.len() > LONGEST_LABEL {
+            let (value, unit) = (super::go::quote(value), super::tags::unit(rules));
+            return Err(format!(
+                "values[0][{key}]: Invalid value: {value}: must be no more than {LONGEST_LABEL} {unit}"
+            ));
+        }
+        Ok(self.with_label(source, key, value).collect())
     }
 
     pub(super) fn with_label<'a>(

@@ -78,13 +78,49 @@ fn integer(function: &str, text: &str) -> Result<i64, String> {
 
 /// `strconv.ParseFloat` of 64 bits. Its hexadecimal form is not read.
 pub(super) fn parse_float(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
+    let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+    let bytes = text.as_bytes();
+    let separates =
+        |at: usize| at > 0 && is_digit(bytes.get(at - 1)) && is_digit(bytes.get(at + 1));
+    let mut underscores = text.match_indices('_').map(|(at, _)| at);
+    let digits = if underscores.all(separates) {
+        text.replace('_', "")
+    } else {
+        text.to_owned()
+    };
+    match digits.parse::<f64>() {
         Ok(value) if value.is_infinite() && text.bytes().any(|b| b.is_ascii_digit()) => {
             Err(number_error("ParseFloat", text, "value out of range"))
         }
         Ok(value) => Ok(value),
         Err(_) => Err(number_error("ParseFloat", text, "invalid syntax")),
     }
+}
+
+/// From this exponent on `%v` shows one.
+const DIGITS: i32 = 6;
+
+/// `%v` of a number with a fraction: its shortest form, with an exponent if it is
+/// small or large.
+pub(super) fn shortest(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if number.is_finite() && !(-4..DIGITS).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => plain(number),
+    }
+}
+
+/// `strconv.FormatFloat` without an exponent.
+pub(super) fn plain(number: f64) -> String {
+    if number.is_infinite() {
+        let sign = if number > 0.0 { '+' } else { '-' };
+        return format!("{sign}Inf");
+    }
+    number.to_string()
 }
 
 fn number_error(function: &str, text: &str, why: &str) -> String {
@@ -126,9 +162,27 @@ mod tests {
         assert!(large.ends_with("value out of range"), "{large}");
         assert!(parse_int("").is_err() && parse_int(" 1").is_err() && parse_int("-").is_err());
         assert_eq!(parse_float("12.5"), Ok(12.5));
+        assert_eq!(parse_float("1_000"), Ok(1000.0));
+        assert!(parse_float("_1").is_err() && parse_float("1__0").is_err());
         assert!(parse_float("1e999").unwrap_err().contains("out of range"));
         assert_eq!(parse_bool("T"), Ok(true));
         assert!(parse_bool("yes").is_err());
+    }
+
+    #[test]
+    fn numbers_are_shown_as_go_does() {
+        for (number, shown) in [
+            (1000.0, "1000"),
+            (40.5, "40.5"),
+            (2_147_483_648.0, "2.147483648e+09"),
+            (1e20, "1e+20"),
+            (1e-7, "1e-07"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(shortest(number), shown);
+        }
+        assert_eq!(plain(1e20), "100000000000000000000");
     }
 
     #[test]

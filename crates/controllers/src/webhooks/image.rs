@@ -48,10 +48,10 @@ pub(super) fn fill_in(rules: &Rules, image: &Value, cluster: &Cluster) -> Patche
     let mut patches: Vec<Patch> = finalizer(rules, image).into_iter().collect();
     let corrected = auto_correct(name(image));
     if corrected != name(image) {
-        patches.push(Patch::replace("/metadata/name", corrected));
+        patches.push(Patch::written_text("/metadata/name", &corrected));
     }
     let checksum = text(&spec["checksum"]).trim();
-    patches.push(Patch::replace("/spec/checksum", checksum));
+    patches.push(Patch::written_text("/spec/checksum", checksum));
 
     let mut parameters = parameters(image);
     for value in parameters.values_mut() {
@@ -100,7 +100,7 @@ pub(super) fn fill_in(rules: &Rules, image: &Value, cluster: &Cluster) -> Patche
                 };
                 for field in ["secret", "secretNamespace"] {
                     let value = text(&found["spec"][field]);
-                    patches.push(Patch::replace(format!("/spec/{field}"), value));
+                    patches.push(Patch::written_text(format!("/spec/{field}"), value));
                 }
                 let checksum = text(&found["status"]["checksum"]);
                 if checksum.is_empty() {
@@ -108,7 +108,7 @@ pub(super) fn fill_in(rules: &Rules, image: &Value, cluster: &Cluster) -> Patche
                     // is none: nothing at all is filled in.
                     return Ok(Vec::new());
                 }
-                patches.push(Patch::replace("/spec/checksum", checksum));
+                patches.push(Patch::written_text("/spec/checksum", checksum));
             } else {
                 patches.push(Patch::replace("/spec/checksum", ""));
             }
@@ -199,9 +199,7 @@ fn backup(text: &str) -> Result<(String, String), String> {
     if !["cifs", "nfs", "azblob", "s3"].contains(&url.scheme.as_str()) {
         return Err(format!("unsupported backupURL scheme {}", url.scheme));
     }
-    let target = text.split(['?', '#']).next().unwrap_or_default();
-    let target = target.get(url.scheme.len()..).unwrap_or_default();
-    Ok((format!("{}{target}", url.scheme), image))
+    Ok((url.without_query(), image))
 }
 
 /// The validator, of a new image.
@@ -400,8 +398,15 @@ pub(super) fn update(rules: &Rules, old: &Value, image: &Value) -> Verdict {
 /// The validator, of a deletion: any replica with the label counts, in any state.
 pub(super) fn delete(rules: &Rules, image: &Value, cluster: &Cluster) -> Verdict {
     let image = name(image);
-    let mut replicas = cluster.with_label(Source::Replicas, "longhorn.io/backing-image", image);
-    if rules.keeps_images_in_use && replicas.next().is_some() {
+    let label = ("longhorn.io/backing-image", image);
+    let replicas = cluster
+        .select(rules, Source::Replicas, label)
+        .map_err(|why| {
+            Refusal::invalid(format!(
+                "cannot delete backing image {image} since the error {why}"
+            ))
+        })?;
+    if rules.keeps_images_in_use && !replicas.is_empty() {
         return Err(Refusal::invalid(format!(
             "cannot delete backing image {image} since there are replicas using it"
         )));

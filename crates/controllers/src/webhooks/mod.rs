@@ -12,8 +12,10 @@
 //! and judge fields that the rest of this program does not read.
 
 mod cluster;
+mod decode;
 mod go;
 mod image;
+mod json;
 mod manager;
 mod node;
 mod replica;
@@ -72,14 +74,36 @@ pub struct Patch {
     pub path: String,
     /// By what.
     pub value: Value,
+    /// Why it cannot be read, if a text stands in it that is no JSON.
+    #[serde(skip)]
+    undecodable: Option<String>,
 }
 
 impl Patch {
+    /// A replacement that Longhorn writes as text, without escaping what it puts into
+    /// it: a quotation mark breaks it, and a backslash begins an escape.
+    fn written(path: impl std::fmt::Display, value: &str) -> Self {
+        let written = format!(r#"{{"op": "replace", "path": "{path}", "value": {value}}}"#);
+        match json::parse(&written) {
+            Ok(step) => Self::replace(text(&step["path"]), step["value"].clone()),
+            Err(why) => Self {
+                undecodable: Some(why),
+                ..Self::replace(path.to_string(), Value::Null)
+            },
+        }
+    }
+
+    /// The same, of a text.
+    fn written_text(path: impl std::fmt::Display, value: &str) -> Self {
+        Self::written(path, &format!("\"{value}\""))
+    }
+
     fn replace(path: impl Into<String>, value: impl Into<Value>) -> Self {
         Self {
             op: "replace",
             path: path.into(),
             value: value.into(),
+            undecodable: None,
         }
     }
 }
@@ -216,6 +240,7 @@ impl Webhooks {
             return Ok(Vec::new());
         }
         let (old, new) = (request.old, request.new);
+        decode::check(kind(request.resource), new).map_err(Refusal::internal)?;
         match (request.resource, request.operation) {
             ("backingimages", Operation::Create) => image::fill_in(&self.rules, new, cluster),
             ("backingimages", _) => image::fill_in_update(&self.rules, old, new),
@@ -223,7 +248,7 @@ impl Webhooks {
             ("backingimagedatasources", _) => Ok(manager::fill_in_source(&self.rules, new)),
             ("nodes", _) => Ok(node::fill_in(&self.rules, new, rng)),
             ("replicas", _) => Ok(replica::fill_in(&self.rules, new)),
-            ("settings", _) => setting::fill_in(&self.rules, new),
+            ("settings", _) => setting::fill_in(&self.rules, new, rng),
             _ => Ok(Vec::new()),
         }
     }
@@ -249,25 +274,49 @@ impl Webhooks {
             ("backingimages", Operation::Delete) => image::delete(rules, old, cluster),
             ("nodes", Operation::Create) => node::create(rules, new, cluster, rng),
             ("nodes", Operation::Update) => node::update(rules, old, new, cluster, rng),
-            ("nodes", Operation::Delete) => node::delete(old, cluster),
+            ("nodes", Operation::Delete) => node::delete(rules, old, cluster),
             ("replicas", Operation::Create) => replica::create(rules, new, cluster),
             ("replicas", Operation::Update) => replica::update(rules, old, new),
             ("replicas", Operation::Delete) => replica::delete(rules, old, cluster),
-            ("settings", Operation::Create) => setting::validate(rules, new, cluster),
-            ("settings", Operation::Update) => setting::update(rules, old, new, cluster),
+            ("settings", Operation::Create) => setting::validate(rules, new, cluster, rng),
+            ("settings", Operation::Update) => setting::update(rules, old, new, cluster, rng),
             ("settings", Operation::Delete) => setting::delete(rules, old),
             _ => Ok(()),
         }
     }
 }
 
+/// The kind of a resource that a mutator looks at.
+fn kind(resource: &str) -> &'static str {
+    match resource {
+        "backingimages" => "BackingImage",
+        "backingimagemanagers" => "BackingImageManager",
+        "backingimagedatasources" => "BackingImageDataSource",
+        "nodes" => "Node",
+        "replicas" => "Replica",
+        _ => "Setting",
+    }
+}
+
+/// True if the API server can read a patch.
+#[must_use]
+pub fn is_decodable(patches: &[Patch]) -> bool {
+    patches.iter().all(|patch| patch.undecodable.is_none())
+}
+
 /// Applies a patch as the API server does.
 ///
 /// # Errors
 ///
-/// The server's words, if a parent of a path is not there: the request then fails
-/// with code 500.
+/// The server's words, if it cannot read the patch, or if a parent of a path is not
+/// there: the request then fails with code 500.
 pub fn apply(object: &mut Value, patches: &[Patch]) -> Result<(), String> {
+    if let Some(why) = patches.iter().find_map(|patch| patch.undecodable.as_ref()) {
+        return Err(format!(
+            "failed calling webhook {}: received undecodable patch in webhook response: {why}",
+            go::quote(MUTATOR)
+        ));
+    }
     for patch in patches {
         let missing = || {
             format!(
@@ -293,7 +342,7 @@ fn text(value: &Value) -> &str {
 
 /// A number, 0 if it is absent.
 fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_default()
+    decode::whole(value).unwrap_or_default()
 }
 
 /// A flag, false if it is absent.

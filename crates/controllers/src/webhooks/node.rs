@@ -25,7 +25,8 @@ fn disks<'a>(node: &'a Value, rng: &mut impl Rng) -> Vec<(&'a String, &'a Value)
 }
 
 /// The mutator. The names of disks go into the paths as they are, so one with a
-/// slash makes a patch that does not apply.
+/// slash makes a patch that does not apply, and one with a quotation mark a patch that
+/// is no JSON.
 pub(super) fn fill_in(rules: &Rules, node: &Value, rng: &mut impl Rng) -> Vec<Patch> {
     let spec = &node["spec"];
     let mut patches = Vec::new();
@@ -36,9 +37,12 @@ pub(super) fn fill_in(rules: &Rules, node: &Value, rng: &mut impl Rng) -> Vec<Pa
     for (name, disk) in disks(node, rng) {
         let path = format!("/spec/disks/{name}");
         patches.extend(deduplicated(&format!("{path}/tags"), &disk["tags"]));
+        let mut fill = |field: &str, value| {
+            patches.push(Patch::written_text(format!("{path}/{field}"), value));
+        };
         match (text(&disk["diskType"]), text(&disk["diskDriver"])) {
-            ("", _) => patches.push(Patch::replace(format!("{path}/diskType"), "filesystem")),
-            ("block", "") => patches.push(Patch::replace(format!("{path}/diskDriver"), "auto")),
+            ("", _) => fill("diskType", "filesystem"),
+            ("block", "") => fill("diskDriver", "auto"),
             _ => {}
         }
     }
@@ -49,12 +53,12 @@ pub(super) fn fill_in(rules: &Rules, node: &Value, rng: &mut impl Rng) -> Vec<Pa
 /// Tags sorted, each once; none at all are an empty list, and an empty list stays.
 fn deduplicated(path: &str, tags: &Value) -> Option<Patch> {
     if tags.is_null() {
-        return Some(Patch::replace(path, json!([])));
+        return Some(Patch::written(path, "[]"));
     }
     let mut tags: Vec<&str> = texts(tags).collect();
     tags.sort_unstable();
     tags.dedup();
-    (!tags.is_empty()).then(|| Patch::replace(path, tags))
+    (!tags.is_empty()).then(|| Patch::written(path, &json!(tags).to_string()))
 }
 
 /// The validator, of a new node.
@@ -105,7 +109,7 @@ pub(super) fn update(
         )));
     }
     tags::validate(rules, texts(&spec["tags"])).map_err(Refusal::invalid)?;
-    cpu_request(rules, old, node, cluster).map_err(Refusal::invalid)?;
+    cpu_request(rules, old, node, cluster, rng).map_err(Refusal::invalid)?;
     if rules.requires_node_names && text(&spec["name"]).is_empty() {
         return Err(Refusal::invalid(
             "node name is invalid. You can't have a Spec.Name empty",
@@ -252,7 +256,13 @@ fn disk_types_stay(rules: &Rules, old: &Value, node: &Value, rng: &mut impl Rng)
 
 /// What a node asks for its instance manager must be within the setting's bounds, as
 /// a share of what Kubernetes can give there.
-fn cpu_request(rules: &Rules, old: &Value, node: &Value, cluster: &Cluster) -> Result<(), String> {
+fn cpu_request(
+    rules: &Rules,
+    old: &Value,
+    node: &Value,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Result<(), String> {
     let request = number(&node["spec"]["instanceManagerCPURequest"]);
     if request == 0 {
         return Ok(());
@@ -264,7 +274,7 @@ fn cpu_request(rules: &Rules, old: &Value, node: &Value, cluster: &Cluster) -> R
     #[expect(clippy::cast_precision_loss, reason = "as Go converts it")]
     let share = (request as f64 / millis * 100.0).round();
     match rules.setting_check {
-        SettingCheck::ByEngine => setting::value(rules, CPU, &format!("{share:.2}")),
+        SettingCheck::ByEngine => setting::value(rules, CPU, &format!("{share:.2}"), rng),
         SettingCheck::Single => setting::cpu_reservation(rules, CPU, &format!("{share:.0}")),
     }
 }
@@ -285,16 +295,21 @@ fn millicores(quantity: &Value) -> f64 {
 
 /// The validator, of a deletion: only a node that Kubernetes no longer has, or whose
 /// manager is gone, with nothing on it.
-pub(super) fn delete(node: &Value, cluster: &Cluster) -> Verdict {
+pub(super) fn delete(rules: &Rules, node: &Value, cluster: &Cluster) -> Verdict {
     if !node["metadata"]["annotations"][UNINSTALLING].is_null() {
         return Ok(());
     }
-    let on_it = |source| {
-        cluster
-            .with_label(source, "longhornnode", name(node))
-            .count()
+    let on_it = |source, what: &str| {
+        let found = cluster.select(rules, source, ("longhornnode", name(node)));
+        found.map(|found| found.len()).map_err(|why| {
+            Refusal::invalid(format!(
+                "failed to list {what} on node {}: {why}",
+                name(node)
+            ))
+        })
     };
-    let (replicas, engines) = (on_it(Source::Replicas), on_it(Source::Engines));
+    let replicas = on_it(Source::Replicas, "replicas")?;
+    let engines = on_it(Source::Engines, "engines")?;
     let conditions = node["status"]["conditions"]
         .as_array()
         .into_iter()

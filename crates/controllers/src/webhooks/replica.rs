@@ -91,8 +91,19 @@ pub(super) fn delete(rules: &Rules, replica: &Value, cluster: &Cluster) -> Verdi
         return Ok(());
     }
     if rules.keeps_last_replica && volume.is_some() {
-        let all = cluster.with_label(Source::Replicas, LABEL_VOLUME, volume_name);
-        let with_data: Vec<&str> = all.filter(|r| has_data(rules, r)).map(name).collect();
+        let all = cluster.select(rules, Source::Replicas, (LABEL_VOLUME, volume_name));
+        let all = all.map_err(|why| {
+            let which = if rules.counts_healthy_replicas_only {
+                format!("replica {}", name(replica))
+            } else {
+                "replica".to_owned()
+            };
+            Refusal::invalid(format!(
+                "failed to list replicas for volume {volume_name} before deleting {which}: {why}"
+            ))
+        })?;
+        let with_data = all.into_iter().filter(|r| has_data(rules, r));
+        let with_data: Vec<&str> = with_data.map(name).collect();
         if with_data == [name(replica)] {
             return Err(Refusal::invalid(if rules.counts_healthy_replicas_only {
                 format!(
@@ -108,8 +119,16 @@ pub(super) fn delete(rules: &Rules, replica: &Value, cluster: &Cluster) -> Verdi
         }
     }
     if rules.keeps_clone_sources {
-        let clones = cluster.with_label(Source::Replicas, LABEL_CLONE_SOURCE, name(replica));
-        let mut clones: Vec<&str> = clones.map(name).collect();
+        let label = (LABEL_CLONE_SOURCE, name(replica));
+        let clones = cluster
+            .select(rules, Source::Replicas, label)
+            .map_err(|why| {
+                Refusal::internal(format!(
+                    "failed to list linked-clone replicas for replica {}: {why}",
+                    name(replica)
+                ))
+            })?;
+        let mut clones: Vec<&str> = clones.into_iter().map(name).collect();
         clones.sort_unstable();
         if !clones.is_empty() {
             return Err(Refusal::forbidden(format!(

@@ -70,6 +70,8 @@ pub struct Rules {
     pub reads_json_of_any_setting: bool,
     /// The share of CPU of an instance manager has an upper bound before v1.9.0.
     pub bounds_cpu_reservation: bool,
+    /// The fields of an instance manager's status that show attached volumes.
+    pub shows_engines: &'static [&'static str],
     /// A CPU mask is checked and normalised: v1.12.0 and later.
     pub normalizes_cpu_masks: bool,
     /// A number of CPU cores is checked against nodes and mask: v1.12.1.
@@ -118,6 +120,11 @@ impl Rules {
             },
             reads_json_of_any_setting: at < (1, 11, 0),
             bounds_cpu_reservation: at < (1, 9, 0),
+            shows_engines: match at {
+                _ if at < (1, 11, 0) => &["instanceEngines", "instances"],
+                _ if at < (1, 12, 0) => &["instanceEngines"],
+                _ => &["instanceEngines", "instanceEngineFrontends"],
+            },
             normalizes_cpu_masks: at >= (1, 12, 0),
             checks_cpu_cores: at >= (1, 12, 1),
             names_label_keys: at >= (1, 11, 0),

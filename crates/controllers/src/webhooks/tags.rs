@@ -21,11 +21,21 @@ pub(super) fn validate<'a>(
     Ok(())
 }
 
-fn first_error(rules: &Rules, tag: &str) -> Option<String> {
-    let (unit, what) = if rules.names_label_keys {
-        ("bytes", "a valid label key")
+/// What Kubernetes counts the length of names in.
+pub(super) fn unit(rules: &Rules) -> &'static str {
+    if rules.names_label_keys {
+        "bytes"
     } else {
-        ("characters", "a qualified name")
+        "characters"
+    }
+}
+
+fn first_error(rules: &Rules, tag: &str) -> Option<String> {
+    let unit = unit(rules);
+    let what = if rules.names_label_keys {
+        "a valid label key"
+    } else {
+        "a qualified name"
     };
     let parts: Vec<&str> = tag.split('/').collect();
     let (prefix, name) = match parts[..] {

@@ -14,6 +14,12 @@ pub(super) struct Url {
     pub(super) path: String,
     pub(super) query: String,
     pub(super) fragment: String,
+    /// What stands for everything else, where no slash follows the scheme.
+    opaque: String,
+    /// Name and password, as they were written; there may be an empty one.
+    user: Option<String>,
+    written_path: String,
+    written_fragment: String,
 }
 
 impl Url {
@@ -27,6 +33,7 @@ impl Url {
         let (start, fragment) = text.split_once('#').unwrap_or((text, ""));
         let parsed = parse(start, false).and_then(|mut url| {
             url.fragment = unescape(fragment, Part::Other)?;
+            fragment.clone_into(&mut url.written_fragment);
             Ok(url)
         });
         parsed.map_err(|why| format!("parse {}: {why}", quote(text)))
@@ -41,6 +48,51 @@ impl Url {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => &self.host,
         }
+    }
+
+    /// `String`, once the query is taken away: what must be escaped is, and only that
+    /// (a path that was escaped well stays as it was written).
+    pub(super) fn without_query(&self) -> String {
+        let mut text = match self.scheme.as_str() {
+            "" => String::new(),
+            scheme => format!("{scheme}:"),
+        };
+        if !self.opaque.is_empty() {
+            return text + &self.opaque;
+        }
+        if self.user.is_some() || !self.host.is_empty() || self.written_path.starts_with('/') {
+            text.push_str("//");
+        }
+        if let Some(user) = &self.user {
+            let plain = |text: &str| {
+                let text = unescape(text, Part::Other).unwrap_or_default();
+                escape(&text, "$&+,;=")
+            };
+            text += &match user.split_once(':') {
+                Some((name, password)) => format!("{}:{}@", plain(name), plain(password)),
+                None => format!("{}@", plain(user)),
+            };
+        }
+        text += &escape(&self.host, "!$&'()*+,;=:[]<>\"");
+        let kept = |written: &str, plain: &str, allowed: &str, escaped: &str| {
+            let is_fine = |c: char| is_unreserved(c) || c == '%' || allowed.contains(c);
+            match written.chars().all(is_fine) {
+                true => written.to_owned(),
+                false => escape(plain, escaped),
+            }
+        };
+        let (path, fragment) = (&self.written_path, &self.written_fragment);
+        text += &kept(path, &self.path, "!$&'()*+,;=:@[]/", "$&+,/:;=@");
+        if !fragment.is_empty() {
+            text.push('#');
+            text += &kept(
+                fragment,
+                &self.fragment,
+                "!$&'()*+,;=:@[]/?",
+                "$&+,/:;=?@!()*",
+            );
+        }
+        text
     }
 
     /// `Query().Get`.
@@ -65,7 +117,10 @@ pub(super) fn is_loopback(host: &str) -> bool {
     if host.is_empty() || host == "0.0.0.0" || host.eq_ignore_ascii_case("localhost") {
         return true;
     }
-    host.parse::<IpAddr>().is_ok_and(|address| match address {
+    let (address, zone) = host.split_once('%').unwrap_or((host, ""));
+    let address = address.parse::<IpAddr>();
+    address.is_ok_and(|address| match address {
+        IpAddr::V4(_) if !zone.is_empty() => false,
         IpAddr::V4(v4) => v4.is_loopback(),
         IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|a| a.is_loopback()),
     })
@@ -98,6 +153,7 @@ fn parse(text: &str, via_request: bool) -> Result<Url, String> {
     }
     if !rest.starts_with('/') {
         if !url.scheme.is_empty() {
+            rest.clone_into(&mut url.opaque);
             return Ok(url);
         }
         if via_request {
@@ -110,10 +166,11 @@ fn parse(text: &str, via_request: bool) -> Result<Url, String> {
     let has_authority = !url.scheme.is_empty() || (!via_request && !rest.starts_with("///"));
     if has_authority && let Some(after) = rest.strip_prefix("//") {
         let end = after.find('/').unwrap_or(after.len());
-        url.host = authority(&url.scheme, &after[..end])?;
+        (url.user, url.host) = authority(&url.scheme, &after[..end])?;
         rest = &after[end..];
     }
     url.path = unescape(rest, Part::Other)?;
+    rest.clone_into(&mut url.written_path);
     Ok(url)
 }
 
@@ -130,9 +187,9 @@ fn scheme(text: &str) -> Result<(&str, &str), String> {
     Ok(("", text))
 }
 
-fn authority(scheme: &str, text: &str) -> Result<String, String> {
+fn authority(scheme: &str, text: &str) -> Result<(Option<String>, String), String> {
     let Some((user, host)) = text.rsplit_once('@') else {
-        return parse_host(scheme, text);
+        return Ok((None, parse_host(scheme, text)?));
     };
     let host = parse_host(scheme, host)?;
     let is_user_character = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
@@ -140,7 +197,7 @@ fn authority(scheme: &str, text: &str) -> Result<String, String> {
         return Err("net/url: invalid userinfo".to_owned());
     }
     unescape(user, Part::Other)?;
-    Ok(host)
+    Ok((Some(user.to_owned()), host))
 }
 
 fn parse_host(scheme: &str, host: &str) -> Result<String, String> {
@@ -189,6 +246,22 @@ fn is_port(text: &str) -> bool {
         || text
             .strip_prefix(':')
             .is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_unreserved(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.~".contains(c)
+}
+
+/// Everything but the unreserved characters, and some more, byte by byte.
+fn escape(text: &str, kept: &str) -> String {
+    let shown = text.bytes().map(|byte| {
+        let c = char::from(byte);
+        match is_unreserved(c) || kept.contains(c) {
+            true => c.to_string(),
+            false => format!("%{byte:02X}"),
+        }
+    });
+    shown.collect()
 }
 
 fn unescape(text: &str, part: Part) -> Result<String, String> {
@@ -265,6 +338,7 @@ mod tests {
             "http://127.9.9.9",
             "http://0.0.0.0/",
             "http:///x",
+            "http://[::1%25lo]/x",
         ] {
             assert!(is(url), "{url}");
         }
@@ -274,6 +348,25 @@ mod tests {
             "https://127.0.0.1.example.com/x",
         ] {
             assert!(!is(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_written_as_go_does() {
+        for (text, written) in [
+            (
+                "S3://bucket@us-east-1/?backingImage=p#x",
+                "s3://bucket@us-east-1/#x",
+            ),
+            ("s3://bucket@us-east-1?a=b", "s3://bucket@us-east-1"),
+            ("nfs://10.0.0.1:/a b?a=b", "nfs://10.0.0.1:/a%20b"),
+            ("nfs://10.0.0.1:/a%20b", "nfs://10.0.0.1:/a%20b"),
+            ("s3:bucket?a=b", "s3:bucket"),
+            ("s3:///p", "s3:///p"),
+            ("s3://user:pa:ss@r/", "s3://user:pa%3Ass@r/"),
+            ("s3://us%65r@r/p%2fq/é", "s3://user@r/p/q/%C3%A9"),
+        ] {
+            assert_eq!(Url::new(text).unwrap().without_query(), written);
         }
     }
 

@@ -49,7 +49,8 @@ pub(crate) fn server(seed: u64) -> ApiServer {
     builder(seed).build()
 }
 
-fn builder(seed: u64) -> ApiServerBuilder {
+/// The same, to be fitted out further.
+pub(crate) fn builder(seed: u64) -> ApiServerBuilder {
     ApiServer::builder()
         .seed(seed)
         .clock(TokioClock::new(EPOCH))

@@ -58,23 +58,22 @@ fn descriptor(text: &str) -> Result<(), String> {
     let Some(span) = text.strip_prefix("@every ") else {
         return Err(format!("Unrecognized descriptor: {text}"));
     };
-    if is_duration(span) {
-        return Ok(());
-    }
-    let quoted = go::quote(span);
-    Err(format!(
-        "Failed to parse duration {text}: time: invalid duration {quoted}"
-    ))
+    duration(span).map_err(|why| {
+        let span = go::quote(span);
+        format!("Failed to parse duration {text}: time: {why} duration {span}")
+    })
 }
 
-/// `1h30m` and the like, as Go's `time.ParseDuration` takes it.
-fn is_duration(text: &str) -> bool {
+/// `1h30m` and the like, as Go's `time.ParseDuration` takes it; or what is wrong with
+/// it. How long the longest may be is not looked at.
+fn duration(text: &str) -> Result<(), String> {
+    let invalid = || Err("invalid".to_owned());
     let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
     if rest == "0" {
-        return true;
+        return Ok(());
     }
     if rest.is_empty() {
-        return false;
+        return invalid();
     }
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
@@ -82,12 +81,18 @@ fn is_duration(text: &str) -> bool {
         let units = ["ns", "us", "µs", "ms", "s", "m", "h"];
         let end = unit.find(|c: char| c.is_ascii_digit() || c == '.');
         let (unit, after) = unit.split_at(end.unwrap_or(unit.len()));
-        if digits.parse::<f64>().is_err() || !units.contains(&unit) {
-            return false;
+        if digits.parse::<f64>().is_err() {
+            return invalid();
+        }
+        if unit.is_empty() {
+            return Err("missing unit in".to_owned());
+        }
+        if !units.contains(&unit) {
+            return Err(format!("unknown unit {} in", go::quote(unit)));
         }
         rest = after;
     }
-    true
+    Ok(())
 }
 
 fn check_range(text: &str, (lowest, highest, names): (i64, i64, &[&str])) -> Result<(), String> {
@@ -172,6 +177,14 @@ mod tests {
                 r#"Failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax"#,
             ),
             ("@never", "Unrecognized descriptor: @never"),
+            (
+                "@every 1h30",
+                r#"Failed to parse duration @every 1h30: time: missing unit in duration "1h30""#,
+            ),
+            (
+                "@every 1x",
+                r#"Failed to parse duration @every 1x: time: unknown unit "x" in duration "1x""#,
+            ),
             (
                 "*/0 * * * *",
                 "Step of range should be a positive number: */0",

@@ -128,6 +128,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_setting_by_engine_has_a_default_for_each() {
+        for definition in TABLE.iter().filter(|definition| definition.is_by_engine) {
+            let default: Result<std::collections::BTreeMap<String, String>, _> =
+                serde_json::from_str(definition.default);
+            assert!(default.is_ok_and(|by| !by.is_empty()), "{definition:?}");
+        }
+    }
+
     /// Counted in each release's `settingDefinitions`.
     #[test]
     fn each_release_has_as_many_settings_as_its_source() {

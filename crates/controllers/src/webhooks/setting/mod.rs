@@ -10,6 +10,7 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use rand::Rng;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Source};
@@ -37,13 +38,13 @@ const FROM_LONGHORN: &str = "longhorn.io/update-setting-from-longhorn";
 const RESTORING: (&str, &str) = ("longhorn.io/system-restore", "InProgress");
 
 /// The mutator: a value for all engines becomes one for each.
-pub(super) fn fill_in(rules: &Rules, setting: &Value) -> Patches {
+pub(super) fn fill_in(rules: &Rules, setting: &Value, rng: &mut impl Rng) -> Patches {
     let setting_name = name(setting);
     let Some(definition) = Definition::of(&rules.version, setting_name) else {
         return Err(unknown(setting_name));
     };
     let value = text(&setting["value"]);
-    let valid = value::by_engine(definition, value).map_err(|why| {
+    let valid = value::by_engine(definition, value, rng).map_err(|why| {
         let message = format!("failed to get valid value for setting {setting_name}: {why}");
         Refusal::invalid_field(message, "value")
     })?;
@@ -75,7 +76,13 @@ fn unknown(name: &str) -> Refusal {
 }
 
 /// The validator, of a change.
-pub(super) fn update(rules: &Rules, old: &Value, setting: &Value, cluster: &Cluster) -> Verdict {
+pub(super) fn update(
+    rules: &Rules,
+    old: &Value,
+    setting: &Value,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Verdict {
     let setting_name = name(setting);
     let Some(definition) = Definition::of(&rules.version, setting_name) else {
         return Err(unknown(setting_name));
@@ -85,14 +92,19 @@ pub(super) fn update(rules: &Rules, old: &Value, setting: &Value, cluster: &Clus
         let message = format!("setting {setting_name} is read-only");
         return Err(Refusal::invalid_field(message, "metadata.name"));
     }
-    validate(rules, setting, cluster)
+    validate(rules, setting, cluster, rng)
 }
 
 /// The validator, of a new setting or a new value.
-pub(super) fn validate(rules: &Rules, setting: &Value, cluster: &Cluster) -> Verdict {
+pub(super) fn validate(
+    rules: &Rules,
+    setting: &Value,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Verdict {
     let (name, value) = (name(setting), text(&setting["value"]));
-    let checked =
-        value::check(rules, name, value).and_then(|()| special::check(rules, name, value, cluster));
+    let checked = value::check(rules, name, value, rng)
+        .and_then(|()| special::check(rules, name, value, cluster, rng));
     let Err(why) = checked else {
         return Ok(());
     };

@@ -4,14 +4,16 @@
 //! Left out is what the real code asks of the machine it runs on: how many CPUs it
 //! has (masks of the v2 engine before v1.10.1).
 
+use rand::Rng;
 use serde_json::Value;
 
 use super::super::cluster::{Cluster, Source};
 use super::super::rules::{Rules, SettingCheck};
 use super::super::url::Url;
-use super::super::{entries, go, name, text};
+use super::super::{entries, go, json, name, text};
 use super::definitions::Definition;
-use super::value::by_engine_value;
+use super::value::{Parsed, by_engine_value, of_engine};
+use crate::view::shuffled;
 
 /// The mask of CPUs of a data engine.
 pub(super) const CPU_MASK: &str = "data-engine-cpu-mask";
@@ -57,6 +59,7 @@ pub(super) fn check(
     name: &str,
     value: &str,
     cluster: &Cluster,
+    rng: &mut impl Rng,
 ) -> Result<(), String> {
     match name {
         "priority-class" if !value.is_empty() => {
@@ -76,7 +79,7 @@ pub(super) fn check(
         {
             cpu_reservation(rules, name, value)
         }
-        "v1-data-engine" | "v2-data-engine" => data_engine(rules, name, value, cluster),
+        "v1-data-engine" | "v2-data-engine" => data_engine(rules, name, value, cluster, rng),
         V2_CPU_MASK => v2_mask(rules, value, cluster),
         "auto-cleanup-system-generated-snapshot" => one_of_purge(rules, PURGE, value, cluster),
         "disable-snapshot-purge" => one_of_purge(rules, [PURGE[1], PURGE[0]], value, cluster),
@@ -85,7 +88,9 @@ pub(super) fn check(
             _ => Err(format!("{name} should be between 2 and 250")),
         },
         STORAGE_CLASS => storage_class(rules, value, cluster),
-        "data-engine-number-of-cpu-cores" if rules.checks_cpu_cores => cores(rules, value, cluster),
+        "data-engine-number-of-cpu-cores" if rules.checks_cpu_cores => {
+            cores(rules, value, cluster, rng)
+        }
         _ => Ok(()),
     }
 }
@@ -137,38 +142,52 @@ fn storage_class(rules: &Rules, value: &str, cluster: &Cluster) -> Result<(), St
 
 /// An engine is switched off only when nothing runs on it, and the v2 engine on only
 /// where there are huge pages enough.
-fn data_engine(rules: &Rules, name: &str, value: &str, cluster: &Cluster) -> Result<(), String> {
+fn data_engine(
+    rules: &Rules,
+    name: &str,
+    value: &str,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Result<(), String> {
     if cluster.setting(rules, name)? == value {
         return Ok(());
     }
     let is_enabled = go::parse_bool(value)?;
     let engine = &name[..2];
-    if !is_enabled {
-        let runs = cluster.list(Source::InstanceManagers).any(|im| {
-            let of_engine = match text(&im["spec"]["dataEngine"]) {
-                "v2" => engine == "v2",
-                _ => engine == "v1",
-            };
-            let is_asked = matches!(text(&im["spec"]["type"]), "engine" | "aio");
-            let busy = ["instanceEngines", "instanceEngineFrontends"]
-                .iter()
-                .any(|map| entries(&im["status"][*map]).next().is_some());
-            of_engine && is_asked && busy
-        });
-        if runs {
-            return Err(format!(
-                "current state prevents this: cannot apply {name} setting to Longhorn workloads when there are attached {engine} volumes"
-            ));
-        }
-        return Ok(());
+    if !is_enabled && runs(rules, engine, cluster) {
+        return Err(format!(
+            "current state prevents this: cannot apply {name} setting to Longhorn workloads when there are attached {engine} volumes"
+        ));
     }
     if engine == "v2" {
-        return huge_pages(rules, cluster);
+        return huge_pages(rules, is_enabled, cluster, rng);
     }
     Ok(())
 }
 
-fn huge_pages(rules: &Rules, cluster: &Cluster) -> Result<(), String> {
+/// `AreAllEngineInstancesStopped`: instance managers are found by their labels, node
+/// by node.
+fn runs(rules: &Rules, engine: &str, cluster: &Cluster) -> bool {
+    let nodes: Vec<&str> = cluster.list(Source::Nodes).map(name).collect();
+    cluster.list(Source::InstanceManagers).any(|im| {
+        let label =
+            |key: &str| text(&im["metadata"]["labels"][format!("longhorn.io/{key}").as_str()]);
+        let is_found = label("managed-by") == "longhorn-manager"
+            && label("component") == "instance-manager"
+            && matches!(label("instance-manager-type"), "engine" | "aio")
+            && label("data-engine") == engine
+            && nodes.contains(&label("node"));
+        let mut shown = rules.shows_engines.iter();
+        is_found && shown.any(|map| entries(&im["status"][*map]).next().is_some())
+    })
+}
+
+fn huge_pages(
+    rules: &Rules,
+    is_enabled: bool,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Result<(), String> {
     let (nodes, requested): (Vec<&str>, String) = match rules.setting_check {
         SettingCheck::Single => (
             cluster
@@ -178,14 +197,19 @@ fn huge_pages(rules: &Rules, cluster: &Cluster) -> Result<(), String> {
             cluster.setting(rules, "v2-data-engine-hugepage-limit")?,
         ),
         SettingCheck::ByEngine => {
-            let v2 = |name| by_engine_value(rules, name, "v2", cluster);
-            if v2("data-engine-hugepage-enabled")? != "true" {
+            let mut v2 = |name| of_engine(rules, name, "v2", cluster, rng);
+            let uses_huge_pages = v2("data-engine-hugepage-enabled")? == Parsed::Bool(true);
+            let size = v2("data-engine-memory-size")?.to_string();
+            if !uses_huge_pages {
                 return Ok(());
             }
             let ready = cluster.list(Source::Nodes).filter(|node| !is_down(node));
-            (ready.map(name).collect(), v2("data-engine-memory-size")?)
+            (ready.map(name).collect(), size)
         }
     };
+    if !is_enabled {
+        return Ok(());
+    }
     let wanted = bytes(&format!("{requested}Mi"));
     for node in nodes {
         let Some(found) = cluster.get(Source::KubernetesNodes, node) else {
@@ -280,7 +304,7 @@ fn v2_mask(rules: &Rules, mask: &str, cluster: &Cluster) -> Result<(), String> {
     Ok(())
 }
 
-fn cores(rules: &Rules, value: &str, cluster: &Cluster) -> Result<(), String> {
+fn cores(rules: &Rules, value: &str, cluster: &Cluster, rng: &mut impl Rng) -> Result<(), String> {
     let trimmed = value.trim();
     let by_engine: Vec<(String, i64)> = match serde_json::from_str::<Value>(trimmed) {
         Ok(Value::Object(map)) => map
@@ -299,7 +323,7 @@ fn cores(rules: &Rules, value: &str, cluster: &Cluster) -> Result<(), String> {
             vec![("v2".to_owned(), number)]
         }
     };
-    for (engine, cores) in by_engine {
+    for (engine, cores) in shuffled(by_engine, rng) {
         let place = format!("CPU core number for data engine {engine} cannot be");
         if cores < 0 {
             return Err(format!("{place} negative"));
@@ -312,7 +336,7 @@ fn cores(rules: &Rules, value: &str, cluster: &Cluster) -> Result<(), String> {
             ));
         }
         if cores == 0 {
-            let mask = by_engine_value(rules, CPU_MASK, &engine, cluster).map_err(|why| {
+            let mask = by_engine_value(rules, CPU_MASK, &engine, cluster, rng).map_err(|why| {
                 format!("failed to check if data engine CPU mask is set to 0: failed to get {CPU_MASK} setting for updating data engine CPU mask: {why}")
             })?;
             if matches!(mask.as_str(), "0" | "0x0") {
@@ -418,16 +442,13 @@ fn log_flags(flags: &str) -> Result<(), String> {
 /// JSON whose values would fit Kubernetes' type; only its form is checked here.
 fn resource_limits(value: &str) -> Result<(), String> {
     let value = value.trim_matches(' ');
-    match serde_json::from_str::<Value>(value) {
-        _ if value.is_empty() => Ok(()),
-        Ok(Value::Object(_) | Value::Null) => Ok(()),
-        Ok(_) => Err(format!(
-            "failed to unmarshal CSI component resource limits {value}: json: cannot unmarshal into Go value of type types.ComponentResourceLimits"
-        )),
-        Err(why) => Err(format!(
-            "failed to unmarshal CSI component resource limits {value}: {why}"
-        )),
+    if value.is_empty() {
+        return Ok(());
     }
+    let read = json::parse(value).and_then(|limits| {
+        super::super::decode::cannot("types.ComponentResourceLimits", "object", &limits)
+    });
+    read.map_err(|why| format!("failed to unmarshal CSI component resource limits {value}: {why}"))
 }
 
 /// Before v1.8.0 the backup target was a setting.

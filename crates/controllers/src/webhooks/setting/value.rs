@@ -3,24 +3,31 @@
 
 use std::collections::BTreeMap;
 
+use rand::Rng;
 use serde_json::{Map, Value, json};
 
 use super::super::cluster::Cluster;
-use super::super::go;
 use super::super::rules::{Rules, SettingCheck};
+use super::super::{decode, go};
 use super::definitions::{Definition, ValueType};
 use super::special;
+use crate::view::shuffled;
 
 /// The engine of a value that is for all of them.
 const ALL: &str = "all";
 
 /// `types.ValidateSetting`.
-pub(crate) fn check(rules: &Rules, name: &str, value: &str) -> Result<(), String> {
-    checked(rules, name, value)
+pub(crate) fn check(
+    rules: &Rules,
+    name: &str,
+    value: &str,
+    rng: &mut impl Rng,
+) -> Result<(), String> {
+    checked(rules, name, value, rng)
         .map_err(|why| format!("value {value} of settings {name} is invalid: {why}"))
 }
 
-fn checked(rules: &Rules, name: &str, value: &str) -> Result<(), String> {
+fn checked(rules: &Rules, name: &str, value: &str, rng: &mut impl Rng) -> Result<(), String> {
     let Some(definition) = Definition::of(&rules.version, name) else {
         return Err(format!("setting {name} is not supported"));
     };
@@ -30,7 +37,7 @@ fn checked(rules: &Rules, name: &str, value: &str) -> Result<(), String> {
     match rules.setting_check {
         SettingCheck::Single => single(rules, definition, name, value)
             .map_err(|why| format!("failed to validate the setting {name}: {why}")),
-        SettingCheck::ByEngine => engines(rules, definition, name, value),
+        SettingCheck::ByEngine => engines(rules, definition, name, value, rng),
     }
 }
 
@@ -61,8 +68,9 @@ fn single(rules: &Rules, definition: &Definition, name: &str, value: &str) -> Re
 /// The values by engine: what was given, parsed by the setting's type.
 type Values = BTreeMap<String, Parsed>;
 
+/// One value. It is shown as Go's `%v` does it.
 #[derive(Clone, Debug, PartialEq)]
-enum Parsed {
+pub(super) enum Parsed {
     Bool(bool),
     Int(i64),
     Float(f64),
@@ -74,21 +82,27 @@ impl std::fmt::Display for Parsed {
         match self {
             Self::Bool(value) => value.fmt(f),
             Self::Int(value) => value.fmt(f),
-            Self::Float(value) => value.fmt(f),
+            Self::Float(value) => f.write_str(&go::shortest(*value)),
             Self::Text(value) => value.fmt(f),
         }
     }
 }
 
 /// Since v1.10.0.
-fn engines(rules: &Rules, definition: &Definition, name: &str, value: &str) -> Result<(), String> {
+fn engines(
+    rules: &Rules,
+    definition: &Definition,
+    name: &str,
+    value: &str,
+    rng: &mut impl Rng,
+) -> Result<(), String> {
     if definition.value_type == ValueType::Any {
         return Ok(());
     }
     let display_name = definition.display_name;
     let looks_at_json = definition.is_by_engine || rules.reads_json_of_any_setting;
-    let parse = |value: &str| match json_of(value.trim()) {
-        Some(json) if looks_at_json => by_json(definition, value, &json),
+    let mut parse = |value: &str| match json_of(value.trim()) {
+        Some(_) if looks_at_json => by_json(definition, value, rng),
         _ => by_one(definition, value),
     };
     let values = parse(value).map_err(|why| {
@@ -114,9 +128,9 @@ fn engines(rules: &Rules, definition: &Definition, name: &str, value: &str) -> R
         ));
     }
     match definition.value_type {
-        ValueType::Int | ValueType::Float => bounds(definition, &values),
+        ValueType::Int | ValueType::Float => bounds(definition, &values, rng),
         ValueType::Text => {
-            for value in values.values() {
+            for value in shuffled(values.values(), rng) {
                 let value = value.to_string();
                 if !definition.choices.is_empty() {
                     choice(definition, &value)?;
@@ -129,9 +143,9 @@ fn engines(rules: &Rules, definition: &Definition, name: &str, value: &str) -> R
     }
 }
 
-fn bounds(definition: &Definition, values: &Values) -> Result<(), String> {
+fn bounds(definition: &Definition, values: &Values, rng: &mut impl Rng) -> Result<(), String> {
     let mut wrong = Vec::new();
-    for (engine, value) in values {
+    for (engine, value) in shuffled(values, rng) {
         let number = match value {
             Parsed::Int(value) => as_float(*value),
             Parsed::Float(value) => *value,
@@ -152,7 +166,7 @@ fn bounds(definition: &Definition, values: &Values) -> Result<(), String> {
     joined(&wrong)
 }
 
-/// `errors.Join`. Go's order of engines is random; here it is by name.
+/// `errors.Join`.
 fn joined(errors: &[String]) -> Result<(), String> {
     if errors.is_empty() {
         Ok(())
@@ -181,31 +195,19 @@ fn json_of(value: &str) -> Option<Map<String, Value>> {
 }
 
 /// `ParseDataEngineSpecificSetting`.
-fn by_json(
-    definition: &Definition,
-    value: &str,
-    json: &Map<String, Value>,
-) -> Result<Values, String> {
+fn by_json(definition: &Definition, value: &str, rng: &mut impl Rng) -> Result<Values, String> {
     if !definition.is_by_engine {
         return Err(
             "JSON-formatted value is not supported for non-data-engine-specific setting".to_owned(),
         );
     }
+    let failed = |why| format!("failed to parse JSON-formatted value {value}: {why}");
+    let json = super::super::json::parse(value).map_err(failed)?;
+    decode::cannot("map[v1beta2.DataEngineType]string", "object", &json).map_err(failed)?;
     let mut values = Values::new();
     let mut wrong = Vec::new();
-    for (engine, given) in json {
-        let kind = match given {
-            Value::String(_) | Value::Null => "",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        if !kind.is_empty() {
-            return Err(format!(
-                "failed to parse JSON-formatted value {value}: json: cannot unmarshal {kind} into Go value of type string"
-            ));
-        }
+    for (engine, given) in shuffled(super::super::entries(&json), rng) {
+        decode::cannot("string", "string", given).map_err(failed)?;
         let given = given.as_str().unwrap_or_default();
         match parse(definition, given) {
             Ok(parsed) => {
@@ -247,19 +249,27 @@ fn parse(definition: &Definition, value: &str) -> Result<Parsed, (&'static str, 
 
 /// `GetSettingValidValue`: of a setting by engine, the values of the engines that have
 /// a default, as JSON.
-pub(super) fn by_engine(definition: &Definition, value: &str) -> Result<String, String> {
+pub(super) fn by_engine(
+    definition: &Definition,
+    value: &str,
+    rng: &mut impl Rng,
+) -> Result<String, String> {
     if !definition.is_by_engine {
         return Ok(value.to_owned());
     }
     let defaults = json_of(definition.default).unwrap_or_default();
     let values = match json_of(value) {
-        Some(json) => by_json(definition, value, &json)?,
+        Some(_) => by_json(definition, value, rng)?,
         None => by_one(definition, value)?,
+    };
+    let written = |value: &Parsed| match value {
+        Parsed::Float(value) => go::plain(*value),
+        value => value.to_string(),
     };
     let kept: BTreeMap<_, _> = values
         .into_iter()
         .filter(|(engine, _)| defaults.contains_key(engine))
-        .map(|(engine, value)| (engine, value.to_string()))
+        .map(|(engine, value)| (engine, written(&value)))
         .collect();
     let text = json!(kept).to_string();
     // Go writes these three so that its JSON can stand in HTML.
@@ -269,19 +279,48 @@ pub(super) fn by_engine(definition: &Definition, value: &str) -> Result<String, 
         .replace('&', "\\u0026"))
 }
 
+/// What is stored of a setting by engine.
+fn stored(
+    rules: &Rules,
+    name: &str,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Result<Values, String> {
+    let Some(definition) = Definition::of(&rules.version, name) else {
+        return Err(format!("setting {name} is not supported"));
+    };
+    by_json(definition, &cluster.setting(rules, name)?, rng)
+}
+
+/// `GetSettingAsBoolByDataEngine` and its like.
+pub(super) fn of_engine(
+    rules: &Rules,
+    name: &str,
+    engine: &str,
+    cluster: &Cluster,
+    rng: &mut impl Rng,
+) -> Result<Parsed, String> {
+    let mut values = stored(rules, name, cluster, rng)?;
+    values.remove(engine).ok_or_else(|| {
+        let values = values.iter().map(|(k, v)| (k.clone(), v.to_string()));
+        let values = go::map(&values.collect());
+        format!(
+            "the {name} setting value for data engine {engine} is not defined, value is {values}"
+        )
+    })
+}
+
 /// `GetSettingValueExistedByDataEngine`, of a setting by engine.
 pub(super) fn by_engine_value(
     rules: &Rules,
     name: &str,
     engine: &str,
     cluster: &Cluster,
+    rng: &mut impl Rng,
 ) -> Result<String, String> {
-    let given = cluster.setting(rules, name)?;
-    let json = json_of(&given);
-    let value = json.as_ref().and_then(|json| json.get(engine)?.as_str());
-    value
-        .map(str::to_owned)
-        .ok_or_else(|| format!("setting {name} does not have a value for data engine {engine}"))
+    let values = stored(rules, name, cluster, rng)?;
+    let value = values.get(engine).map(Parsed::to_string);
+    value.ok_or_else(|| format!("setting {name} does not have a value for data engine {engine}"))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bounds are small numbers")]
