@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, Coverage, CoverageState, Ignored,
-    Inventory, Kind, Node, Replica, Setting,
+    Inventory, Kind, Node, Replica, Setting, Volume,
 };
 
 use crate::error::CaptureError;
@@ -66,6 +66,7 @@ stored! {
     BackingImageDataSource data_sources
     Replica replicas
     Setting settings
+    Volume volumes
 }
 
 impl Collector {
@@ -94,6 +95,7 @@ impl Collector {
             Object::BackingImageDataSource(o) => self.store(kind, o),
             Object::Replica(o) => self.store(kind, o),
             Object::Setting(o) => self.store(kind, o),
+            Object::Volume(o) => self.store(kind, o),
         }
     }
 
@@ -225,12 +227,15 @@ impl Collector {
                 Kind::BackingImageDataSource => self.inventory.data_sources.len(),
                 Kind::Replica => self.inventory.replicas.len(),
                 Kind::Setting => self.inventory.settings.len(),
+                Kind::Volume => self.inventory.volumes.len(),
             };
             let state = match self.sources.get(&kind) {
                 Some(files) => CoverageState::Read {
                     objects,
                     sources: files.iter().map(|f| self.files[*f].clone()).collect(),
                 },
+                // No finding needs them.
+                None if kind == Kind::Volume => continue,
                 None => CoverageState::NotRead {
                     reason: self.why_not_read(kind),
                 },

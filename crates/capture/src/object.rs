@@ -3,7 +3,7 @@
 
 use fixname_longhorn::objects::GROUP;
 use fixname_longhorn::{
-    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting,
+    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting, Volume,
 };
 use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -16,6 +16,7 @@ pub(crate) enum Object {
     BackingImageDataSource(BackingImageDataSource),
     Replica(Replica),
     Setting(Setting),
+    Volume(Volume),
 }
 
 /// What to do with an object, to be told from its `apiVersion` and `kind`.
@@ -71,6 +72,7 @@ impl Object {
             }
             Kind::Replica => Self::Replica(Replica::deserialize(deserializer)?),
             Kind::Setting => Self::Setting(Setting::deserialize(deserializer)?),
+            Kind::Volume => Self::Volume(Volume::deserialize(deserializer)?),
         })
     }
 
@@ -106,7 +108,7 @@ impl Object {
                 }
             };
         }
-        fill!(Node BackingImage BackingImageManager BackingImageDataSource Replica Setting);
+        fill!(Node BackingImage BackingImageManager BackingImageDataSource Replica Setting Volume);
         self
     }
 
@@ -118,6 +120,7 @@ impl Object {
             Self::BackingImageDataSource(_) => Kind::BackingImageDataSource,
             Self::Replica(_) => Kind::Replica,
             Self::Setting(_) => Kind::Setting,
+            Self::Volume(_) => Kind::Volume,
         }
     }
 }
@@ -134,7 +137,8 @@ mod tests {
             ("longhorn.io/v1beta1", "Node", How::OldNode),
             ("longhorn.io/v1beta1", "BackingImage", How::Ignore),
             ("longhorn.io/v1", "Node", How::Ignore),
-            ("longhorn.io/v1beta2", "Volume", How::Ignore),
+            ("longhorn.io/v1beta2", "Volume", How::Typed(Kind::Volume)),
+            ("longhorn.io/v1beta2", "Engine", How::Ignore),
             ("v1", "Node", How::Ignore),
             ("", "", How::Ignore),
         ] {

@@ -199,11 +199,11 @@ fn a_file_without_longhorns_objects_says_what_it_has() {
         error.to_string(),
         "f: holds 3 objects (2 v1 Pod, 1 v1 Secret), none of Longhorn's that fixname reads"
     );
-    let volumes = "apiVersion: longhorn.io/v1beta2\nkind: Volume\n";
-    let error = read_text("f", volumes.as_bytes()).unwrap_err();
+    let engines = "apiVersion: longhorn.io/v1beta2\nkind: Engine\n";
+    let error = read_text("f", engines.as_bytes()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "f: holds 1 object (1 longhorn.io/v1beta2 Volume), none of Longhorn's that fixname reads"
+        "f: holds 1 object (1 longhorn.io/v1beta2 Engine), none of Longhorn's that fixname reads"
     );
     let error = read_text("f", b"{}").unwrap_err();
     assert_eq!(

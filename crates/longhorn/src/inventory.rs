@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::objects::{
-    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting,
+    BackingImage, BackingImageDataSource, BackingImageManager, Kind, Node, Replica, Setting, Volume,
 };
 
 /// The objects of one cluster at one moment, in the order of the input.
@@ -22,8 +22,11 @@ pub struct Inventory {
     pub replicas: Vec<Replica>,
     /// Settings.
     pub settings: Vec<Setting>,
-    /// What was read and what was not: one entry for each kind. Nothing about a
-    /// kind that was not read may ever be reported as clean.
+    /// Volumes; no finding is about them.
+    pub volumes: Vec<Volume>,
+    /// What was read and what was not: one entry for each kind, and for volumes only if
+    /// there were some to read. Nothing about a kind that was not read may ever be
+    /// reported as clean.
     pub coverage: Vec<Coverage>,
     /// Objects that were given but not used, counted by kind.
     pub ignored: Vec<Ignored>,

@@ -2,7 +2,7 @@
 //! [`Inventory`] of one cluster at one moment. Knows no network, file or clock.
 //!
 //! Map of the code: [`objects`] has the typed objects, [`states`] the words that
-//! stand in their fields, [`Volume`] what only the model of Longhorn needs, [`crds`] their definitions for an API server, and
+//! stand in their fields, [`crds`] their definitions for an API server, and
 //! [`inventory`] what was (and what could not be) read from a cluster.
 //!
 //! ```
@@ -26,10 +26,10 @@ mod volume;
 pub use inventory::{Coverage, CoverageState, Ignored, Inventory};
 pub use objects::{
     BackingImage, BackingImageDataSource, BackingImageManager, Condition, CopySpec, CopyStatus,
-    DiskRef, DiskSpec, DiskStatus, FileRecord, Kind, Node, Replica, Setting,
+    DiskRef, DiskSpec, DiskStatus, FileRecord, Kind, Node, Replica, Setting, Volume,
 };
 pub use states::{CopyState, DataEngine, DiskType, ManagerState};
-pub use volume::{Volume, VolumeSpec, VolumeStatus};
+pub use volume::{VolumeSpec, VolumeStatus};
 
 /// The namespace Longhorn is normally installed in.
 pub const NAMESPACE: &str = "longhorn-system";

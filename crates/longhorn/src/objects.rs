@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::LABEL_DISK_UUID;
 use crate::states::{CopyState, DataEngine, DiskType, ManagerState};
+use crate::volume::{VolumeSpec, VolumeStatus};
 
 /// API group of all of Longhorn's kinds.
 pub const GROUP: &str = "longhorn.io";
@@ -105,7 +106,6 @@ macro_rules! object {
         }
     };
 }
-pub(crate) use object;
 
 /// The objects that an inventory is made of, and their kinds.
 macro_rules! objects {
@@ -190,6 +190,14 @@ objects! {
         value: String,
         /// Whether the value has been taken over.
         status: SettingStatus,
+    }
+
+    /// A block device made of replicas. No finding needs it; scenarios and the model do.
+    Volume("volumes") {
+        /// How many replicas, of which image, on which node it is used.
+        spec: VolumeSpec,
+        /// Whether it can be used.
+        status: VolumeStatus,
     }
 }
 

@@ -1,24 +1,13 @@
-//! Volumes, as far as the model of Longhorn needs them: how many replicas, of which
-//! backing image, and whether it can be used. They are not part of an
-//! [`Inventory`](crate::Inventory): a collision is found without them.
+//! Parts of volumes, as far as the model of Longhorn and recorded scenarios need them:
+//! how many replicas, of which backing image, and whether it can be used
+//! (`k8s/pkg/apis/longhorn/v1beta2/volume.go`).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::objects::{Condition, object, parts};
+use crate::objects::{Condition, parts};
 use crate::states::DataEngine;
-
-object! {
-    /// A block device made of replicas (`k8s/pkg/apis/longhorn/v1beta2/volume.go`).
-    Volume("volumes") {
-        /// How many replicas, of which image, on which node it is used.
-        spec: VolumeSpec,
-        /// Whether it can be used.
-        status: VolumeStatus,
-    }
-}
 
 parts! {
     /// What is wanted of a volume.

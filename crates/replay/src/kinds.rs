@@ -121,8 +121,7 @@ fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bo
     let ours = Kind::ALL
         .iter()
         .map(|kind| (LONGHORN, kind.as_str(), kind.plural(), true));
-    ours.chain([(LONGHORN, "Volume", "volumes", true)])
-        .chain(CORE)
+    ours.chain(CORE)
 }
 
 #[cfg(test)]

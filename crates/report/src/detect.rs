@@ -251,5 +251,6 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::BackingImageDataSource => ("data source", "data sources"),
         Kind::Replica => ("replica", "replicas"),
         Kind::Setting => ("setting", "settings"),
+        Kind::Volume => ("volume", "volumes"),
     }
 }

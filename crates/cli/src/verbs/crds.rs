@@ -18,8 +18,7 @@ use crate::output::Output;
 /// Print Longhorn's CustomResourceDefinitions, as of a version.
 ///
 /// They are generated, for the kinds that this program knows, and say what the
-/// official ones say but for descriptions and the conversion webhook;
-/// that of volumes has only what the model needs.
+/// official ones say but for descriptions and the conversion webhook.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 printed, 2 wrong usage.

@@ -102,7 +102,7 @@ cached! {
     BackingImageDataSource(Kind::BackingImageDataSource.plural()) => data_sources, DataSource;
     Replica(Kind::Replica.plural()) => replicas, Replica;
     Setting(Kind::Setting.plural()) => settings, Setting;
-    Volume("volumes") => volumes, Volume;
+    Volume(Kind::Volume.plural()) => volumes, Volume;
 }
 
 /// Watches on the kinds that have to do with backing images.
@@ -118,7 +118,8 @@ fn all_watches(client: &Client, namespace: &str) -> Vec<Changes> {
 }
 
 fn all_kinds() -> BTreeSet<&'static str> {
-    Kind::ALL.iter().map(|kind| kind.plural()).collect()
+    let kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Volume);
+    kinds.map(|kind| kind.plural()).collect()
 }
 
 /// How late caches are: on a busy machine, a process may work with an object that

@@ -21,13 +21,12 @@ use kube::core::schema::StructuralSchemaRewriter;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use self::columns::{Column, columns, v1beta1_columns};
+use self::columns::{Column, columns, is_wide, v1beta1_columns};
 use self::fields::{Fact, ROWS};
 use crate::objects::{
     BackingImage, BackingImageDataSource, BackingImageManager, GROUP, Kind, Node, Replica, Setting,
-    VERSION,
+    VERSION, Volume,
 };
-use crate::volume::Volume;
 
 /// The version before [`VERSION`].
 const OLD_VERSION: &str = "v1beta1";
@@ -69,18 +68,14 @@ impl Releases {
 const HAS_OLD_VERSION: Releases = Releases::before(1, 10, 0);
 const SERVES_OLD_VERSION: Releases = Releases::before(1, 9, 0);
 
-/// The definitions of all kinds in [`Kind::ALL`], in that order, as of a release, and
-/// last that of volumes.
+/// The definitions of all kinds in [`Kind::ALL`], in that order, as of a release.
 pub fn crds(release: &LonghornVersion) -> Arc<[CustomResourceDefinition]> {
     // Made once a release: a suite of scenarios asks for them in each run.
     static MADE: Mutex<BTreeMap<[u64; 3], Arc<[CustomResourceDefinition]>>> =
         Mutex::new(BTreeMap::new());
     let number = [release.major, release.minor, release.patch];
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let all = || {
-        let kinds = Kind::ALL.iter().map(|kind| crd(*kind, release));
-        kinds.chain([volume_crd()]).collect()
-    };
+    let all = || Kind::ALL.iter().map(|kind| crd(*kind, release)).collect();
     made.entry(number).or_insert_with(all).clone()
 }
 
@@ -96,35 +91,10 @@ pub fn crd(kind: Kind, release: &LonghornVersion) -> CustomResourceDefinition {
         "storage": true,
         "schema": {"openAPIV3Schema": schema(kind, release)},
         "subresources": {"status": {}},
-        "additionalPrinterColumns": written(columns(kind)),
+        "additionalPrinterColumns": written(&columns(kind, release)),
     }));
     let short = short_name(kind);
     definition([kind.as_str(), kind.plural()], Some(short), &versions)
-}
-
-/// The definition of volumes, as far as the model of Longhorn needs them: it is not
-/// compared with the official one, and the same for every release.
-pub fn volume_crd() -> CustomResourceDefinition {
-    let columns = [
-        ("State", ".status.state", "string"),
-        ("Robustness", ".status.robustness", "string"),
-        (
-            "Scheduled",
-            ".status.conditions[?(@.type=='Scheduled')].status",
-            "string",
-        ),
-        ("Size", ".spec.size", "string"),
-        ("Node", ".status.currentNodeID", "string"),
-    ];
-    let version = json!({
-        "name": VERSION,
-        "served": true,
-        "storage": true,
-        "schema": {"openAPIV3Schema": object_schema(schema_of::<Volume>())},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": written(&columns),
-    });
-    definition(["Volume", "volumes"], Some("lhv"), &[version])
 }
 
 fn definition(
@@ -194,7 +164,13 @@ fn written(columns: &[Column]) -> Vec<Value> {
         .iter()
         .copied()
         .chain([("Age", ".metadata.creationTimestamp", "date")])
-        .map(|(name, path, type_)| json!({"name": name, "jsonPath": path, "type": type_}))
+        .map(|column @ (name, path, type_)| {
+            let mut written = json!({"name": name, "jsonPath": path, "type": type_});
+            if is_wide(column) {
+                written["priority"] = 1.into();
+            }
+            written
+        })
         .collect()
 }
 
@@ -231,6 +207,7 @@ fn short_name(kind: Kind) -> &'static str {
         Kind::BackingImageDataSource => "lhbids",
         Kind::Replica => "lhr",
         Kind::Setting => "lhs",
+        Kind::Volume => "lhv",
     }
 }
 
@@ -251,10 +228,13 @@ fn schema(kind: Kind, release: &LonghornVersion) -> Value {
         Kind::BackingImageDataSource => schema_of::<BackingImageDataSource>(),
         Kind::Replica => schema_of::<Replica>(),
         Kind::Setting => schema_of::<Setting>(),
+        Kind::Volume => schema_of::<Volume>(),
     });
-    for row in ROWS {
+    for row in ROWS.iter() {
         if row.kind == kind && row.releases.has(release) {
-            apply(&mut schema, row.path, &row.fact);
+            for path in &row.paths {
+                apply(&mut schema, path, &row.fact);
+            }
         }
     }
     schema
@@ -346,7 +326,18 @@ fn apply(schema: &mut Value, path: &str, fact: &Fact) {
         }
         Fact::OneOf(words) => field["enum"] = json!(words),
         Fact::Default(word) => field["default"] = json!(word),
-        Fact::Required(names) => field["required"] = json!(names),
+        Fact::Required(name) => field["required"] = json!([name]),
+        Fact::Nullable => field["nullable"] = true.into(),
+        Fact::From0(most) => {
+            field["minimum"] = 0.into();
+            if let Some(most) = most {
+                field["maximum"] = (*most).into();
+            }
+        }
+        Fact::Immutable(message) => {
+            let rule = json!({"rule": "self == oldSelf", "message": message});
+            field["x-kubernetes-validations"] = json!([rule]);
+        }
         Fact::Absent => {}
     }
 }
