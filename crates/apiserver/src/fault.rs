@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::Method;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::reply::Reply;
 use crate::request::verb;
 use crate::route::{Query, Route};
 
@@ -109,11 +110,8 @@ impl Matcher {
 /// What happens to a request that a fault hits.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FaultAction {
-    /// Answer with this `Status` object; nothing is done.
-    Fail {
-        /// The whole `Status`.
-        status: Value,
-    },
+    /// Answer with this error; nothing is done.
+    Fail(Refusal),
     /// Wait, then go on.
     Delay(Duration),
     /// Cut the connection; nothing is done.
@@ -145,10 +143,36 @@ impl FaultAction {
     /// An error with this code, reason and text.
     #[must_use]
     pub fn error(code: u16, reason: &str, message: &str) -> Self {
-        Self::Fail {
-            status: json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                "code": code, "reason": reason, "message": message}),
-        }
+        Self::Fail(Refusal {
+            code,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        })
+    }
+}
+
+/// An error that a request is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code of the answer, and in its `Status`.
+    pub code: u16,
+    /// One word for programs, such as `InternalError`.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Refusal {
+    /// The answer, with the whole `Status` object.
+    pub(crate) fn reply(&self) -> Reply {
+        let Self {
+            code,
+            reason,
+            message,
+        } = self;
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "code": code, "reason": reason, "message": message});
+        Reply::value(*code, &status)
     }
 }
 

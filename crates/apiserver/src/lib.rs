@@ -79,7 +79,7 @@ mod yaml;
 
 pub use admission::{Admission, AdmissionRequest, Cause, Denial, Operation, UserInfo, Verdict};
 pub use clock::{Clock, SystemClock, TokioClock};
-pub use fault::{FaultAction, FaultPlan, Faults, Matcher};
+pub use fault::{FaultAction, FaultPlan, Faults, Matcher, Refusal};
 pub use load::{LoadError, Loaded};
 pub use reply::{Dropped, ReplyBody};
 pub use serve::{ServeError, ServeOptions, Serving};

@@ -112,16 +112,6 @@ impl Reply {
         }
     }
 
-    /// Any `Status` object, with its own code.
-    pub(crate) fn status(status: &Value) -> Self {
-        let code = status
-            .get("code")
-            .and_then(Value::as_u64)
-            .and_then(|c| u16::try_from(c).ok())
-            .unwrap_or(500);
-        Self::value(code, status)
-    }
-
     /// Cuts a stream after so many frames; a whole body is not touched.
     pub(crate) fn break_after(&mut self, frames: usize) {
         if let Inner::Stream(stream) = &mut self.body {

@@ -304,9 +304,7 @@ impl ApiServer {
             None | Some(FaultAction::BreakWatch { .. }) => {}
             Some(FaultAction::Stale { behind }) => call.behind = behind,
             Some(FaultAction::Delay(time)) => tokio::time::sleep(time).await,
-            Some(FaultAction::Fail { ref status, .. }) => {
-                return Ok(Reply::status(status).into_response());
-            }
+            Some(FaultAction::Fail(refusal)) => return Ok(refusal.reply().into_response()),
             Some(FaultAction::Conflict) => {
                 let failure = fault::client::conflict(&call.route);
                 return Ok(Reply::failure(&failure).into_response());

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Frame;
 use tower::{BoxError, Service};
 
-use super::{FaultAction, FaultPlan, Target};
+use super::{FaultAction, FaultPlan, Refusal, Target};
 use crate::reply::{Dropped, Reply};
 use crate::route::{Query, Route, route};
 use crate::status::Failure;
@@ -88,7 +88,7 @@ impl Service<Request<kube::client::Body>> for Misbehaving {
                 return Ok(whole(client.send(request).await?));
             };
             match action {
-                FaultAction::Fail { status } => Ok(answer(Reply::status(&status))),
+                FaultAction::Fail(refusal) => Ok(answer(refusal.reply())),
                 FaultAction::Conflict => Ok(answer(Reply::failure(&conflict(&route)))),
                 FaultAction::Expired => Ok(answer(Reply::failure(&expired()))),
                 FaultAction::Drop => Err(Dropped.into()),
@@ -103,16 +103,18 @@ impl Service<Request<kube::client::Body>> for Misbehaving {
                     Err(Dropped.into())
                 }
                 FaultAction::BreakWatch { after } => Ok(broken(client.send(request).await?, after)),
-                FaultAction::Stale { .. } => {
-                    let why = "an older state can be had from the embedded API server alone";
-                    let status = FaultAction::error(500, "InternalError", why);
-                    match status {
-                        FaultAction::Fail { status } => Ok(answer(Reply::status(&status))),
-                        _ => Err(why.into()),
-                    }
-                }
+                FaultAction::Stale { .. } => Ok(answer(no_history().reply())),
             }
         })
+    }
+}
+
+/// What [`FaultAction::Stale`] comes to where there is no history.
+fn no_history() -> Refusal {
+    Refusal {
+        code: 500,
+        reason: "InternalError".to_owned(),
+        message: "an older state can be had from the embedded API server alone".to_owned(),
     }
 }
 
