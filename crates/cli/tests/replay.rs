@@ -200,6 +200,38 @@ fn a_failed_run_is_kept_if_asked_for_and_only_then() {
     assert!(!kept.exists(), "a run that passed, or nobody asked for");
 }
 
+/// What is kept may be handed on.
+#[test]
+fn secrets_are_not_kept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("secret.yaml");
+    let text = std::fs::read_to_string(scenarios().join("no-collision.yaml"));
+    let apply = |kind: &str, data: &str| {
+        format!(
+            "      - apply: {{apiVersion: v1, kind: {kind}, metadata: {{name: both}}, {data}}}\n"
+        )
+    };
+    let both = apply("Secret", "stringData: {key: not-for-you}")
+        + &apply("ConfigMap", "data: {key: for-all-to-see}");
+    let text = text.expect("a shipped scenario").replacen(
+        "    expect:\n",
+        &format!("    do:\n{both}    expect:\n"),
+        1,
+    );
+    std::fs::write(&file, text).expect("a folder that can be written");
+    let kept = folder.path().join("kept");
+    let keep = format!("--keep-on-failure={}", kept.display());
+    let flags = ["--longhorn", "v1.12.1", "--name-scheme", "truncated", &keep];
+    let output = replay(&file, &flags);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let file = kept.join("no-collision-v1.12.1-seed1.json");
+    let text = std::fs::read_to_string(file).expect("the objects are kept");
+    assert!(text.contains("for-all-to-see"), "{text}");
+    for word in ["Secret", "not-for-you", "bm90LWZvci15b3U"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+}
+
 /// A scenario with a program of its own in it, which is a shell with this script.
 fn with_command(script: &str, more: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,7 +1,6 @@
 //! One run: one scenario, one version, one seed, one API server.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use fixname_controllers::driver::{Sender, SharedMachines};
@@ -19,7 +18,7 @@ use crate::backend::Session;
 use crate::cluster::{self, objects};
 use crate::disk;
 use crate::event::{Failure, Outcome, RunResult, StepResult, Verdict};
-use crate::expect::{Observer, PATIENCE, words};
+use crate::expect::{Last, Observer, PATIENCE, words};
 use crate::managers::Managers;
 use crate::scenario::{Action, Copies, Expectation, Scenario, Step, Subject};
 
@@ -293,8 +292,8 @@ impl<'a> Player<'a> {
             kept: &self.managers.kept,
             cancelled: self.cancelled,
             server: self.session.server.as_ref(),
-            last: Mutex::default(),
-            last_look: Mutex::default(),
+            last: Last::default(),
+            last_look: Last::default(),
         };
         match expectation.subject().map_err(|error| vec![error])? {
             Subject::Stuck(stuck) => observer.stuck(stuck).await,

@@ -1,5 +1,6 @@
 //! What is left of a failed run on a server that ends with this program: a file
-//! with its objects, which `detect` reads and `serve --load` serves.
+//! with its objects, which `detect` reads and `serve --load` serves. Secrets are not in
+//! it: it is made to be handed on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(super) async fn keep(
 
 async fn write(file: &Path, client: &Client, namespace: &str) -> Result<(), String> {
     let mut items = Vec::new();
-    for kind in kinds::all() {
+    for kind in kinds::all().filter(|kind| kind.resource.kind != "Secret") {
         let api = kind.api(client, namespace);
         let named = |e: kube::Error| format!("list {}: {e}", kind.resource.plural);
         let list = api.list(&ListParams::default()).await.map_err(named)?;
@@ -57,9 +58,8 @@ async fn write(file: &Path, client: &Client, namespace: &str) -> Result<(), Stri
 /// A name for the file, from one that may hold anything.
 fn file_name(run: &RunResult) -> PathBuf {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._=".contains(c);
-    let name: String = run.name.trim_start_matches('.').chars().collect();
+    let name = run.name.trim_start_matches('.').chars();
     let name: String = name
-        .chars()
         .map(|c| if plain(c) { c } else { '-' })
         .take(120)
         .collect();

@@ -55,10 +55,36 @@ pub(crate) struct Observer<'a> {
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
     /// The server, if it can say at once that nothing has changed.
     pub(crate) server: Option<&'a ApiServer>,
-    /// What was seen last, and the version of the server's state then.
-    pub(crate) last: Mutex<Option<(u64, Arc<View>)>>,
+    /// What was seen last.
+    pub(crate) last: Last<Arc<View>>,
     /// The same of single things.
-    pub(crate) last_look: Mutex<Option<(u64, Look)>>,
+    pub(crate) last_look: Last<Look>,
+}
+
+/// What was seen last, and the version of the server's state then. Nothing is kept of a
+/// server that has no such version to tell.
+pub(crate) struct Last<T>(Mutex<Option<(u64, T)>>);
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Last<T> {
+    /// What was seen at that version, if nothing has changed since.
+    fn at(&self, version: Option<u64>) -> Option<T> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (then, seen) = last.as_ref()?;
+        (version == Some(*then)).then(|| seen.clone())
+    }
+
+    fn keep(&self, version: Option<u64>, seen: &T) {
+        if let Some(version) = version {
+            let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some((version, seen.clone()));
+        }
+    }
 }
 
 /// The state was not reached; what was found instead.
@@ -68,16 +94,11 @@ impl Observer<'_> {
     /// What there is now. Nothing is read where nothing was written since the last look.
     async fn view(&self) -> Result<Arc<View>, Mismatch> {
         let version = self.server.map(ApiServer::resource_version);
-        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(now), Some((then, view))) = (version, &*last())
-            && now == *then
-        {
-            return Ok(view.clone());
+        if let Some(view) = self.last.at(version) {
+            return Ok(view);
         }
         let view = Arc::new(self.read().await?);
-        if let Some(version) = version {
-            *last() = Some((version, view.clone()));
-        }
+        self.last.keep(version, &view);
         Ok(view)
     }
 

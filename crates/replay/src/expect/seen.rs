@@ -1,7 +1,6 @@
 //! Single things: objects, lines, events and findings, looked at once a model
 //! second for as long as an expectation says.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
@@ -162,20 +161,11 @@ impl Observer<'_> {
         let is_state = matches!(subject, Subject::Objects(_) | Subject::Findings(_));
         let version = self.server.filter(|_| is_state);
         let version = version.map(ApiServer::resource_version);
-        let last = || {
-            self.last_look
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let (Some(now), Some((then, look))) = (version, &*last())
-            && now == *then
-        {
-            return Ok(look.clone());
+        if let Some(look) = self.last_look.at(version) {
+            return Ok(look);
         }
         let look = self.look_anew(subject, from).await?;
-        if let Some(version) = version {
-            *last() = Some((version, look.clone()));
-        }
+        self.last_look.keep(version, &look);
         Ok(look)
     }
 
