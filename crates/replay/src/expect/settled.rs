@@ -186,3 +186,124 @@ impl Observer<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fixname_controllers::driver::ModelClock;
+    use fixname_controllers::{Behaviour, Trace};
+    use fixname_longhorn::{
+        BackingImage, BackingImageManager, FileRecord, LABEL_DISK_UUID, ManagerState, NAMESPACE,
+    };
+    use fixname_naming::{DiskUuid, LonghornVersion, manager_image_for};
+    use kube::api::{Patch, PatchParams};
+    use kube::{Api, Client};
+    use serde_json::json;
+
+    use super::*;
+    use crate::backend::{EPOCH, embedded, prepare};
+    use crate::cluster::{create_with_status, objects};
+    use crate::expect::Last;
+    use crate::load::parse;
+
+    const UUID: &str = "c01200da-8a5c-4692-92e6-c4a983087951";
+
+    /// Says in the image's status that its copy is in this state.
+    async fn say(client: &Client, state: &str) {
+        let images: Api<BackingImage> = Api::namespaced(client.clone(), NAMESPACE);
+        let copies = json!({"status": {"diskFileStatusMap": {UUID: {"state": state}}}});
+        let params = PatchParams::default();
+        let patch = Patch::Merge(copies);
+        let done = images.patch_status("parrot", &params, &patch).await;
+        done.expect("the image is there");
+    }
+
+    /// Whether an image counts as settled that nobody plays, but whose status is
+    /// withdrawn after so many seconds, for six seconds each time.
+    fn settles(withdrawn_at: &[u64]) -> Result<(), String> {
+        let version: LonghornVersion = "v1.12.1".parse().expect("a version");
+        let scenario = format!(
+            "{{name: a, title: t, description: d, longhorn: [{version}], cluster: {{disks: {{node-1/disk-1: {UUID}}}, \
+             images: {{parrot: {{source: node-1/disk-1, copies: [node-1/disk-1]}}}}}}, \
+             steps: [{{name: s, expect: [settled: {{image: parrot}}]}}]}}"
+        );
+        let scenario = parse("", &scenario).expect("a scenario").remove(0);
+        let runtime = embedded::virtual_time().expect("a runtime");
+        runtime.block_on(async {
+            let server = embedded::server(1);
+            let client = server.client(NAMESPACE);
+            prepare(&client, NAMESPACE, &version, None)
+                .await
+                .expect("a server");
+            let nodes = objects(&scenario.cluster).create(&client, NAMESPACE).await;
+            nodes.expect("the objects are made");
+            let expected = Behaviour::of(&version).expect("a version");
+            let image = manager_image_for(&version).expect("a version").image;
+            let name = expected.scheme.manager_name(&image, &DiskUuid::new(UUID));
+            let mut manager = BackingImageManager::named(name.expect("a name").as_str());
+            manager.metadata.labels = Some([(LABEL_DISK_UUID.to_owned(), UUID.to_owned())].into());
+            manager.spec.disk_uuid = UUID.to_owned();
+            manager.spec.image = image.as_str().to_owned();
+            let uuid = "uuid-of-parrot".to_owned();
+            manager.spec.backing_images = [("parrot".to_owned(), uuid)].into();
+            manager.status.current_state = ManagerState::Running;
+            let file = FileRecord {
+                state: CopyState::Ready,
+                ..FileRecord::default()
+            };
+            manager.status.backing_image_file_map = [("parrot".to_owned(), file)].into();
+            let made = create_with_status(&client, NAMESPACE, &manager).await;
+            made.expect("the manager is made");
+            let clock = ModelClock::new(EPOCH, 1.0);
+            let (at, other) = (withdrawn_at.to_vec(), client.clone());
+            let withdrawing = tokio::spawn(async move {
+                for at in at {
+                    clock
+                        .sleep(Duration::from_secs(at).saturating_sub(clock.elapsed()))
+                        .await;
+                    say(&other, "pending").await;
+                    clock.sleep(Duration::from_secs(6)).await;
+                    say(&other, "ready").await;
+                }
+            });
+            let trace = Trace::default();
+            let observer = Observer {
+                client: &client,
+                namespace: NAMESPACE,
+                clock,
+                trace: &trace,
+                is_logged: false,
+                cluster: &scenario.cluster,
+                expected: &expected,
+                manager_image: &image,
+                kept: &BTreeSet::new(),
+                cancelled: &|| false,
+                server: Some(&server),
+                last: Last::default(),
+                last_look: Last::default(),
+            };
+            let settled = Settled {
+                image: "parrot".to_owned(),
+            };
+            let outcome = observer.settled(&settled).await;
+            withdrawing.abort();
+            outcome.map(drop).map_err(|found| found.join("\n"))
+        })
+    }
+
+    /// Only real servers show a status that is withdrawn once.
+    #[test]
+    fn first_words_may_be_withdrawn_once_and_soon() {
+        assert_eq!(settles(&[]), Ok(()));
+        assert_eq!(settles(&[12]), Ok(()));
+        for withdrawn_at in [&[12, 32][..], &[42], &[12, 90]] {
+            let found = settles(withdrawn_at).expect_err("it does not stay well");
+            assert!(
+                found.starts_with("all was well, but did not stay so:"),
+                "{withdrawn_at:?}: {found}"
+            );
+            assert!(found.contains("\"pending\", not ready"), "{found}");
+        }
+    }
+}
