@@ -210,7 +210,7 @@ fn can_be_put(image: &BackingImage, uuid: &str, desk: &Desk<'_>) -> bool {
 
 /// The labels that the datastore writes with every update
 /// (`datastore/longhorn.go:1576-1625` at v1.9.1); replicas are found by them.
-pub(crate) fn put_labels(replica: &mut Replica) {
+pub fn put_labels(replica: &mut Replica) {
     let spec = &replica.spec;
     let all = [
         (LABEL_VOLUME, &spec.volume_name),

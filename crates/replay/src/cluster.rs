@@ -7,10 +7,11 @@ use std::fmt::Debug;
 use fixname_controllers::machines::{
     DISK_BYTES, DOWNLOAD, Download, IMAGE_BYTES, Machines, file_name,
 };
-use fixname_longhorn::objects::condition;
+use fixname_controllers::replica::put_labels;
+use fixname_longhorn::objects::{ReplicaSpec, condition};
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, CopySpec, CopyState, CopyStatus, DataEngine, DiskSpec,
-    DiskStatus, DiskType, FINALIZER, Node, Setting, Volume,
+    DiskStatus, DiskType, FINALIZER, Node, Replica, Setting, Volume,
 };
 use jiff::SignedDuration;
 use kube::api::PostParams;
@@ -31,6 +32,7 @@ pub struct Objects {
     sources: Vec<BackingImageDataSource>,
     settings: Vec<Setting>,
     volumes: Vec<Volume>,
+    replicas: Vec<Replica>,
 }
 
 /// Builds the objects of a scenario's cluster. Disks that the scenario's check
@@ -101,6 +103,23 @@ pub fn objects(cluster: &Cluster) -> Objects {
             .iter()
             .map(|(name, given)| volume(name, given))
             .collect(),
+        replicas: cluster
+            .volumes
+            .iter()
+            .flat_map(|(name, given)| {
+                let places = given.on.iter().enumerate();
+                places.filter_map(move |(index, path)| {
+                    let uuid = cluster.disks.get(path)?;
+                    Some(replica(
+                        &format!("{name}-r-{index:08x}"),
+                        name,
+                        &given.image,
+                        path,
+                        uuid,
+                    ))
+                })
+            })
+            .collect(),
     }
 }
 
@@ -122,6 +141,31 @@ fn volume(name: &str, given: &scenario::Volume) -> Volume {
     volume.spec.node_id = given.node.clone().unwrap_or_default();
     volume.spec.data_engine = DataEngine::V1;
     volume
+}
+
+/// A stopped replica of a volume, on a disk.
+fn replica(name: &str, volume: &str, image: &str, path: &DiskPath, uuid: &str) -> Replica {
+    let mut replica = Replica::named(name);
+    replica.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+    replica.spec = replica_spec(volume, image, path, uuid);
+    put_labels(&mut replica);
+    replica
+}
+
+/// The spec of a stopped replica of a volume, on a disk.
+pub(crate) fn replica_spec(volume: &str, image: &str, path: &DiskPath, uuid: &str) -> ReplicaSpec {
+    ReplicaSpec {
+        volume_name: volume.to_owned(),
+        volume_size: VOLUME_BYTES.to_string(),
+        backing_image: image.to_owned(),
+        node_id: path.node.clone(),
+        disk_id: uuid.to_owned(),
+        disk_path: disk_directory(path),
+        data_directory_name: format!("data-of-{volume}"),
+        desire_state: "stopped".to_owned(),
+        data_engine: DataEngine::V1,
+        ..ReplicaSpec::default()
+    }
 }
 
 fn node(name: &str) -> Node {
@@ -246,6 +290,10 @@ impl Objects {
         let volumes: Api<Volume> = Api::namespaced(client.clone(), namespace);
         for volume in &self.volumes {
             volumes.create(&PostParams::default(), volume).await?;
+        }
+        let replicas: Api<Replica> = Api::namespaced(client.clone(), namespace);
+        for replica in &self.replicas {
+            replicas.create(&PostParams::default(), replica).await?;
         }
         Ok(found)
     }

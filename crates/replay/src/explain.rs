@@ -137,7 +137,7 @@ fn set_up(scenario: &Scenario) -> Vec<String> {
     let cluster = &scenario.cluster;
     if let Some(dump) = &cluster.captured {
         said.push(format!(
-            "The disks and images of the captured cluster {dump}."
+            "The disks, images, volumes and settings of the captured cluster {dump}."
         ));
     }
     for (path, uuid) in &cluster.disks {
@@ -172,8 +172,12 @@ fn set_up(scenario: &Scenario) -> Vec<String> {
     for (name, volume) in &cluster.volumes {
         let attached = volume.node.as_ref();
         let attached = attached.map_or_else(|| "to no node".to_owned(), |n| format!("to {n}"));
+        let on = match volume.on[..] {
+            [] => String::new(),
+            _ => format!(" (on {})", listed(&volume.on)),
+        };
         said.push(format!(
-            "Volume {name} of image {}, with {} replicas, attached {attached}.",
+            "Volume {name} of image {}, with {} replicas{on}, attached {attached}.",
             volume.image, volume.replicas
         ));
     }

@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 
 pub use cluster::{Cluster, Source};
 pub use rules::Rules;
+pub use setting::setting_default;
 
 /// The name of the mutating webhook, which refusals begin with.
 pub const MUTATOR: &str = "mutator.longhorn.io";

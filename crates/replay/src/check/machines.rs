@@ -30,6 +30,20 @@ impl Checker<'_> {
                 let text = "a volume has one replica at least";
                 self.say(&at.member("replicas"), text);
             }
+            let on = at.member("on");
+            self.disks(&volume.on, &on);
+            for (index, disk) in volume.on.iter().enumerate() {
+                if cluster.block.contains(disk) {
+                    let text = format!("{disk} is a block disk, which holds no replica of it");
+                    self.say(&on.item(index), text);
+                } else if cluster.later.contains(disk) {
+                    self.say(&on.item(index), format!("{disk} is not there yet"));
+                }
+            }
+            if i64::try_from(volume.on.len()).is_ok_and(|on| on > volume.replicas) {
+                let text = format!("it keeps {} replicas, fewer than here", volume.replicas);
+                self.say(&on, text);
+            }
             if let Some(node) = &volume.node {
                 self.node(node, &at.member("node"));
             }

@@ -9,6 +9,7 @@ use fixname_naming::{LonghornVersion, Release};
 use indexmap::IndexMap;
 
 use super::RecordError;
+use super::volumes::Volume;
 use crate::scenario::DiskPath;
 
 /// The version, the disks, the images, and what is to be said of them.
@@ -17,7 +18,12 @@ pub(super) struct Found {
     pub(super) version: LonghornVersion,
     /// Disks with their UUIDs.
     pub(super) disks: IndexMap<DiskPath, String>,
+    /// Those among the disks that are block disks.
+    pub(super) block: BTreeSet<DiskPath>,
     pub(super) images: IndexMap<String, Image>,
+    pub(super) volumes: IndexMap<String, Volume>,
+    /// Those that are not what the version has by default.
+    pub(super) settings: IndexMap<String, String>,
     /// Prefixes that several disks share, and what `detect` says of them.
     pub(super) prefixes: BTreeMap<String, Option<State>>,
     pub(super) notes: Vec<String>,
@@ -44,6 +50,13 @@ pub(super) struct Stuck {
     pub(super) bystanders: Vec<DiskPath>,
 }
 
+impl Stuck {
+    /// The disks whose copies are wanted once another one has the name.
+    pub(super) fn late(&self) -> impl Iterator<Item = &DiskPath> {
+        self.contested.iter().skip(1).chain(&self.bystanders)
+    }
+}
+
 impl Found {
     /// Reads a cluster.
     pub(super) fn read(
@@ -54,7 +67,10 @@ impl Found {
         let mut found = Self {
             version: release.version.clone(),
             disks: IndexMap::new(),
+            block: BTreeSet::new(),
             images: IndexMap::new(),
+            volumes: IndexMap::new(),
+            settings: IndexMap::new(),
             prefixes: BTreeMap::new(),
             notes: Vec::new(),
         };
@@ -65,18 +81,22 @@ impl Found {
                     disk: disk.name.to_owned(),
                 };
                 let ready = is_true(&disk.status.conditions, "Ready");
-                if disk.disk_type() != DiskType::Filesystem {
-                    found.leave_out(&format!("disk {path}"), "it is no filesystem disk");
+                let disk_type = disk.disk_type();
+                if !matches!(disk_type, DiskType::Filesystem | DiskType::Block) {
+                    found.leave_out(&format!("disk {path}"), "nobody knows what it is");
                 } else if !ready || !is_true(&node.status.conditions, "Ready") {
                     found.leave_out(&format!("disk {path}"), "it is not ready");
                 } else if found.disks.values().any(|u| *u == disk.status.disk_uuid) {
                     found.leave_out(&format!("disk {path}"), "another disk has its UUID");
                 } else {
+                    if disk_type == DiskType::Block {
+                        found.block.insert(path.clone());
+                    }
                     found.disks.insert(path, disk.status.disk_uuid.clone());
                 }
             }
         }
-        if found.disks.is_empty() {
+        if found.disks.len() == found.block.len() {
             return Err(RecordError::NoDisk);
         }
         for finding in &report.findings {
@@ -86,24 +106,28 @@ impl Found {
                 found.prefixes.insert(prefix.clone(), state);
             }
         }
-        // Disks that are left out share no prefix here.
-        let counts = |prefix: &str, disks: &IndexMap<DiskPath, String>| {
-            disks.values().filter(|u| u.starts_with(prefix)).count()
-        };
-        let disks = &found.disks;
-        found.prefixes.retain(|prefix, _| counts(prefix, disks) > 1);
+        // Disks that are left out share no prefix here, and block disks none at all.
+        let (disks, block) = (&found.disks, &found.block);
+        found.prefixes.retain(|prefix, _| {
+            let shared = disks.iter().filter(|(_, uuid)| uuid.starts_with(prefix));
+            shared.filter(|(path, _)| !block.contains(*path)).count() > 1
+        });
         for image in &inventory.backing_images {
             found.image(image, inventory, release.affected());
         }
+        found.volumes(inventory);
+        found.settings(inventory);
         Ok(found)
     }
 
-    fn leave_out(&mut self, what: &str, why: &str) {
+    pub(super) fn leave_out(&mut self, what: &str, why: &str) {
         self.notes.push(format!("{what} is left out: {why}"));
     }
 
-    fn path(&self, uuid: &str) -> Option<DiskPath> {
-        let found = self.disks.iter().find(|(_, known)| *known == uuid);
+    /// The filesystem disk with that UUID.
+    pub(super) fn path(&self, uuid: &str) -> Option<DiskPath> {
+        let mut disks = self.disks.iter();
+        let found = disks.find(|(path, known)| *known == uuid && !self.block.contains(*path));
         found.map(|(path, _)| path.clone())
     }
 
@@ -128,7 +152,7 @@ impl Found {
                 Some(path) => wanted.push(path),
                 None => {
                     let what = format!("the copy of image {name} on disk {uuid}");
-                    self.leave_out(&what, "no disk that is ready has that UUID");
+                    self.leave_out(&what, "no filesystem disk that is ready has that UUID");
                 }
             }
         }
@@ -172,8 +196,7 @@ impl Found {
         }
         let copies: Vec<DiskPath> = match &stuck {
             Some(stuck) => {
-                let late = stuck.contested[1..].iter().chain(&stuck.bystanders);
-                let late: BTreeSet<&DiskPath> = late.collect();
+                let late: BTreeSet<&DiskPath> = stuck.late().collect();
                 wanted
                     .iter()
                     .filter(|p| !late.contains(p))
@@ -204,13 +227,22 @@ impl Found {
 
     /// Leaves out what no collision needs; everything stays if there is none.
     pub(super) fn shrink(&mut self) {
-        let before = (self.images.len(), self.disks.len());
+        let before = (self.images.len(), self.disks.len(), self.volumes.len());
+        self.volumes.retain(|_, volume| volume.waiting.is_some());
         if self.images.values().any(|image| image.stuck.is_some()) {
             self.images.retain(|_, image| image.stuck.is_some());
-            for image in self.images.values_mut() {
+            for (name, image) in &mut self.images {
                 if let Some(stuck) = &image.stuck {
                     image.source = stuck.contested[0].clone();
-                    image.copies = vec![image.source.clone()];
+                    let volumes = self.volumes.values().filter(|v| v.image == *name);
+                    let used: BTreeSet<&DiskPath> = volumes.flat_map(|v| &v.on).collect();
+                    let first = &image.source;
+                    image
+                        .copies
+                        .retain(|path| path == first || used.contains(path));
+                    if !image.copies.contains(first) {
+                        image.copies.push(first.clone());
+                    }
                     image.minimum = 1;
                 }
             }
@@ -236,26 +268,47 @@ impl Found {
             .flat_map(Image::disks)
             .cloned()
             .collect();
-        let prefixes = &self.prefixes;
+        let (prefixes, block) = (&self.prefixes, std::mem::take(&mut self.block));
         let nothing_collides = prefixes.is_empty();
         self.disks.retain(|path, uuid| {
+            if block.contains(path) {
+                return false;
+            }
             let is_shared = uuid.get(..4).is_some_and(|p| prefixes.contains_key(p));
             used.contains(path) || is_shared || (nothing_collides && used.is_empty())
         });
-        let (images, disks) = (before.0 - self.images.len(), before.1 - self.disks.len());
-        if images + disks > 0 {
+        for volume in self.volumes.values_mut() {
+            volume.keep_node_among(self.disks.keys());
+        }
+        let after = (self.images.len(), self.disks.len(), self.volumes.len());
+        if before != after {
+            let left = |before: usize, after: usize, what: &str| {
+                format!("{} of {before} {what}", before - after)
+            };
             self.notes.push(format!(
-                "{images} of {} images and {disks} of {} disks have no part in it and are left out",
-                before.0, before.1
+                "{}, {} and {} have no part in it and are left out",
+                left(before.0, after.0, "images"),
+                left(before.1, after.1, "disks"),
+                left(before.2, after.2, "volumes")
             ));
         }
+        self.keep_settings_of_images();
     }
 }
 
 impl Image {
-    fn disks(&self) -> impl Iterator<Item = &DiskPath> {
+    /// All disks that it is to be on, sooner or later.
+    pub(super) fn disks(&self) -> impl Iterator<Item = &DiskPath> {
         let stuck = self.stuck.iter();
         let late = stuck.flat_map(|stuck| stuck.contested.iter().chain(&stuck.bystanders));
-        self.copies.iter().chain([&self.source]).chain(late)
+        let mut all: Vec<&DiskPath> = self
+            .copies
+            .iter()
+            .chain([&self.source])
+            .chain(late)
+            .collect();
+        all.sort();
+        all.dedup();
+        all.into_iter()
     }
 }

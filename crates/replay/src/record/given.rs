@@ -9,11 +9,12 @@ use fixname_naming::{LonghornVersion, resolve};
 
 use super::{Found, RecordError, names};
 use crate::load::shown;
-use crate::scenario::{Cluster, Image};
+use crate::scenario::{Cluster, Image, Volume};
 
-/// Adds the disks and images of a dump beside the scenario's file to its cluster. What
-/// the file says itself of a disk or an image counts. Copies that would lose a name to
-/// another one under the first of the versions are left for the steps to want.
+/// Adds the disks, images, volumes and settings of a dump beside the scenario's file to
+/// its cluster. What the file says itself of one of them counts. Copies that would lose
+/// a name to another one under the first of the versions are left for the steps to
+/// want, and volumes with a replica that waits for one are left for them to attach.
 ///
 /// # Errors
 ///
@@ -35,10 +36,28 @@ pub(crate) fn add(
         manager_image: None,
     };
     let report = diagnose(&inventory, &options);
-    let found = Found::read(&inventory, &report, resolved.release()).map_err(|e| e.to_string())?;
+    let mut found =
+        Found::read(&inventory, &report, resolved.release()).map_err(|e| e.to_string())?;
+    found.keep_unused_copies();
     names::check(&found).map_err(|error| error.to_string())?;
     for (path, uuid) in found.disks {
+        if found.block.contains(&path) && !cluster.disks.contains_key(&path) {
+            cluster.block.push(path.clone());
+        }
         cluster.disks.entry(path).or_insert(uuid);
+    }
+    for (name, volume) in found.volumes {
+        let on: Vec<_> = volume.disks().cloned().collect();
+        let is_waiting = volume.waiting.is_some();
+        cluster.volumes.entry(name).or_insert(Volume {
+            image: volume.image,
+            replicas: i64::try_from(on.len()).unwrap_or(i64::MAX),
+            on,
+            node: volume.node.filter(|_| !is_waiting),
+        });
+    }
+    for (name, value) in found.settings {
+        cluster.settings.entry(name).or_insert(value);
     }
     for (name, image) in found.images {
         cluster.images.entry(name).or_insert(Image {

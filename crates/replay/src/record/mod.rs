@@ -1,20 +1,26 @@
-//! A cluster that was recorded becomes a scenario: its disks and images, and an
-//! expectation that states what is. `found` reads that out of an inventory, `names`
-//! gives other names, `text` writes the file.
+//! A cluster that was recorded becomes a scenario: its disks, images, volumes and
+//! settings, and expectations that state what is. `found` reads disks and images out of
+//! an inventory, `volumes` and `settings` the rest, `names` gives other names, `text`
+//! writes the file, `given` begins a scenario with a cluster.
 //!
-//! Only what a scenario can say is in it: filesystem disks that are ready, images with
-//! the disks they want. The copies that lose come in a second step, so that the disk
-//! that has the name there has it here.
+//! Only what a scenario can say is in it: disks that are ready, images with the disks
+//! they want, volumes of images with the disks of their replicas, settings that were
+//! changed. The copies that lose come in a second step, so that the disk that has the
+//! name there has it here, and so do the replicas that wait for them.
 
 mod found;
 pub(crate) mod given;
 mod names;
+mod settings;
+#[cfg(test)]
+mod tests;
 mod text;
+mod volumes;
 
 use fixname_diagnose::{Options, diagnose};
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, Coverage, CoverageState, Inventory,
-    Kind, Node, Setting,
+    Kind, Node, Replica, Setting, Volume,
 };
 use fixname_naming::{LonghornVersion, Resolved, resolve};
 use kube::api::ListParams;
@@ -32,7 +38,8 @@ pub struct RecordOptions {
     pub longhorn: Option<Resolved>,
     /// Everything, not only what a collision needs.
     pub whole: bool,
-    /// Other names for nodes, disks and images; UUIDs keep their first four digits.
+    /// Other names for nodes, disks, images and volumes, and no settings but numbers that
+    /// images depend on; UUIDs keep their first four digits.
     pub anonymize: bool,
 }
 
@@ -97,7 +104,9 @@ pub fn record(inventory: &Inventory, options: &RecordOptions) -> Result<Recorded
     if !options.whole {
         found.shrink();
     }
+    found.keep_unused_copies();
     let found = if options.anonymize {
+        found.keep_settings_of_images();
         names::anonymous(found)
     } else {
         names::check(&found)?;
@@ -111,12 +120,13 @@ pub fn record(inventory: &Inventory, options: &RecordOptions) -> Result<Recorded
     })
 }
 
-/// Reads what [`record`] looks at from a cluster: lists five of Longhorn's kinds in a
-/// namespace, and changes nothing.
+/// Reads what [`record`] looks at from a cluster: lists seven of Longhorn's kinds in a
+/// namespace, and changes nothing. Volumes and replicas, of which only volumes are made,
+/// need not be readable.
 ///
 /// # Errors
 ///
-/// What the API server refused.
+/// What the API server refused of the other five.
 pub async fn read_cluster(client: &Client, namespace: &str) -> Result<Inventory, kube::Error> {
     async fn list<T>(client: &Client, namespace: &str) -> Result<Vec<T>, kube::Error>
     where
@@ -133,6 +143,8 @@ pub async fn read_cluster(client: &Client, namespace: &str) -> Result<Inventory,
     let managers: Vec<BackingImageManager> = list(client, namespace).await?;
     let data_sources: Vec<BackingImageDataSource> = list(client, namespace).await?;
     let settings: Vec<Setting> = list(client, namespace).await?;
+    let replicas = readable(list::<Replica>(client, namespace).await)?;
+    let volumes = readable(list::<Volume>(client, namespace).await)?;
     let read = |kind: Kind, objects: usize| Coverage {
         kind,
         state: CoverageState::Read {
@@ -141,20 +153,45 @@ pub async fn read_cluster(client: &Client, namespace: &str) -> Result<Inventory,
         },
         notes: Vec::new(),
     };
-    let coverage = vec![
+    let mut coverage = vec![
         read(Kind::Node, nodes.len()),
         read(Kind::BackingImage, backing_images.len()),
         read(Kind::BackingImageManager, managers.len()),
         read(Kind::BackingImageDataSource, data_sources.len()),
         read(Kind::Setting, settings.len()),
     ];
+    let others = [
+        (Kind::Replica, replicas.as_ref().map(Vec::len)),
+        (Kind::Volume, volumes.as_ref().map(Vec::len)),
+    ];
+    coverage.extend(others.map(|(kind, objects)| match objects {
+        Some(objects) => read(kind, objects),
+        None => Coverage {
+            kind,
+            state: CoverageState::NotRead {
+                reason: "the cluster refused to list them".to_owned(),
+            },
+            notes: Vec::new(),
+        },
+    }));
     Ok(Inventory {
         nodes,
         backing_images,
         managers,
         data_sources,
         settings,
+        replicas: replicas.unwrap_or_default(),
+        volumes: volumes.unwrap_or_default(),
         coverage,
         ..Inventory::default()
     })
+}
+
+/// What may not be listed is none, and no error.
+fn readable<T>(listed: Result<T, kube::Error>) -> Result<Option<T>, kube::Error> {
+    match listed {
+        Ok(found) => Ok(Some(found)),
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(None),
+        Err(error) => Err(error),
+    }
 }

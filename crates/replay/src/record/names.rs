@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::RecordError;
 use super::found::{Found, Image, Stuck};
+use super::volumes::{Volume, Waiting};
 use crate::scenario::DiskPath;
 
 /// Refuses names that no API server would take, and UUIDs that no label could be.
@@ -31,8 +32,13 @@ pub(super) fn check(found: &Found) -> Result<(), RecordError> {
             return refused("disk UUID", uuid);
         }
     }
-    match found.images.keys().find(|name| !is_dns_subdomain(name)) {
-        Some(name) => refused("image", name),
+    let images = found.images.keys().map(|name| ("image", name));
+    let volumes = found.volumes.keys().map(|name| ("volume", name));
+    match images
+        .chain(volumes)
+        .find(|(_, name)| !is_dns_subdomain(name))
+    {
+        Some((what, name)) => refused(what, name),
         None => Ok(()),
     }
 }
@@ -64,7 +70,12 @@ pub(super) fn anonymous(found: Found) -> Found {
     }
     let renamed = |path: &DiskPath| paths.get(path).cloned().unwrap_or_else(|| path.clone());
     let all = |list: &[DiskPath]| list.iter().map(renamed).collect::<Vec<_>>();
-    let images = found.images.values().enumerate().map(|(index, image)| {
+    let names: BTreeMap<&String, String> = found
+        .images
+        .keys()
+        .zip((1..).map(|n| format!("image-{n}")))
+        .collect();
+    let images = found.images.iter().map(|(name, image)| {
         let stuck = image.stuck.as_ref().map(|stuck| Stuck {
             contested: all(&stuck.contested),
             has_winner: stuck.has_winner,
@@ -76,11 +87,28 @@ pub(super) fn anonymous(found: Found) -> Found {
             minimum: image.minimum,
             stuck,
         };
-        (format!("image-{}", index + 1), image)
+        (names[name].clone(), image)
+    });
+    let volumes = found.volumes.values().enumerate().map(|(index, volume)| {
+        let node = volume.node.as_ref().and_then(|node| nodes.get(node));
+        let volume = Volume {
+            image: names[&volume.image].clone(),
+            node: node.map(|(node, _)| format!("node-{node}")),
+            on: all(&volume.on),
+            waiting: volume.waiting.as_ref().map(|waiting| Waiting {
+                on: all(&waiting.on),
+                is_in_use: waiting.is_in_use,
+            }),
+            is_whole: volume.is_whole,
+        };
+        (format!("volume-{}", index + 1), volume)
     });
     Found {
         version: found.version,
         images: images.collect(),
+        volumes: volumes.collect(),
+        block: found.block.iter().map(renamed).collect(),
+        settings: found.settings,
         disks,
         prefixes: found.prefixes,
         notes: found.notes,

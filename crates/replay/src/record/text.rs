@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use fixname_diagnose::State;
+use serde_json::json;
 
 use super::found::{Found, Image, Stuck};
+use super::volumes::{Volume, Waiting};
+use crate::cluster::replica_spec;
 use crate::scenario::DiskPath;
 
 /// The scenario as YAML. Every name stands in quotes as in JSON, which is YAML too.
@@ -58,6 +61,7 @@ pub(super) fn written(found: &Found, name: &str) -> String {
             line(format!("      minimum: {minimum}"));
         }
     }
+    cluster(found, &mut line);
     line("steps:".to_owned());
     let late: Vec<(&String, &Stuck)> = found
         .images
@@ -73,13 +77,22 @@ pub(super) fn written(found: &Found, name: &str) -> String {
                 line(format!("      - settled: {{image: {}}}", quoted(name)));
             }
         }
+        for (name, volume) in &found.volumes {
+            if volume.waiting.is_some() {
+                line(is_so(name, at_the_start(volume)));
+            }
+        }
         line("  - name: the other copies are wanted".to_owned());
         line("    do:".to_owned());
         for (name, stuck) in &late {
-            let wanted = stuck.contested[1..].iter().chain(&stuck.bystanders);
-            let wanted: Vec<_> = wanted.cloned().collect();
+            let wanted: Vec<_> = stuck.late().cloned().collect();
             let (image, wanted) = (quoted(name), disks(&wanted));
             line(format!("      - want: {{image: {image}, disks: {wanted}}}"));
+        }
+        for (name, volume) in &found.volumes {
+            if let Some(waiting) = &volume.waiting {
+                wait(found, name, volume, waiting, &mut line);
+            }
         }
     } else {
         line("  - name: this is what was recorded".to_owned());
@@ -104,6 +117,23 @@ pub(super) fn written(found: &Found, name: &str) -> String {
             ));
         }
     }
+    for (name, volume) in &found.volumes {
+        let Some(waiting) = &volume.waiting else {
+            line(is_so(name, at_the_start(volume)));
+            continue;
+        };
+        let state = match waiting.is_in_use {
+            true => "state: attached, robustness: degraded",
+            false => "state: attaching",
+        };
+        line(is_so(name, state));
+        line("        stuckFor: 100".to_owned());
+        line(format!(
+            "      - objects: {{kind: Replica, labels: {{longhornvolume: {}}}, fields: {{spec: {{desireState: running}}, status: {{currentState: stopped}}}}, match: {{exactly: {}}}}}",
+            quoted(name),
+            waiting.on.len()
+        ));
+    }
     for (prefix, state) in &found.prefixes {
         let prefix = quoted(prefix);
         let state = state.map_or_else(String::new, |s: State| format!(", state: {}", s.as_str()));
@@ -115,6 +145,90 @@ pub(super) fn written(found: &Found, name: &str) -> String {
         line("      - findings: {fields: {code: LHC001}, match: none}".to_owned());
     }
     out
+}
+
+/// What is there besides disks and images.
+fn cluster(found: &Found, line: &mut impl FnMut(String)) {
+    let block: Vec<_> = found.block.iter().cloned().collect();
+    if !block.is_empty() {
+        line(format!("  block: {}", disks(&block)));
+    }
+    if !found.volumes.is_empty() {
+        line("  volumes:".to_owned());
+    }
+    for (name, volume) in &found.volumes {
+        line(format!("    {}:", quoted(name)));
+        line(format!("      image: {}", quoted(&volume.image)));
+        let waiting = volume.waiting.as_ref();
+        let on: Vec<_> = match waiting.filter(|waiting| waiting.is_in_use) {
+            Some(_) => volume.on.clone(),
+            None => volume.disks().cloned().collect(),
+        };
+        line(format!("      replicas: {}", on.len()));
+        line(format!("      on: {}", disks(&on)));
+        if let Some(node) = &volume.node
+            && waiting.is_none_or(|waiting| waiting.is_in_use)
+        {
+            line(format!("      node: {}", quoted(node)));
+        }
+    }
+    if !found.settings.is_empty() {
+        line("  settings:".to_owned());
+    }
+    for (name, value) in &found.settings {
+        line(format!("    {}: {}", quoted(name), quoted(value)));
+    }
+}
+
+/// What a volume is before any of its replicas waits.
+fn at_the_start(volume: &Volume) -> &'static str {
+    match &volume.waiting {
+        Some(waiting) if waiting.is_in_use => "state: attached, robustness: healthy",
+        None if volume.node.is_some() && volume.is_whole => "state: attached, robustness: healthy",
+        None if volume.node.is_some() => "state: attached",
+        _ => "state: detached",
+    }
+}
+
+fn is_so(volume: &str, status: &str) -> String {
+    let name = quoted(volume);
+    format!("      - objects: {{kind: Volume, name: {name}, fields: {{status: {{{status}}}}}}}")
+}
+
+/// What makes replicas of a volume wait: it is attached, or gets more of them while it
+/// is in use.
+fn wait(
+    found: &Found,
+    name: &str,
+    volume: &Volume,
+    waiting: &Waiting,
+    line: &mut impl FnMut(String),
+) {
+    let spec = match waiting.is_in_use {
+        true => format!("numberOfReplicas: {}", volume.disks().count()),
+        false => {
+            let node = volume.node.as_deref().unwrap_or_default();
+            format!("nodeID: {}", quoted(node))
+        }
+    };
+    for (index, path) in waiting.on.iter().enumerate().filter(|_| waiting.is_in_use) {
+        let index = volume.on.len() + index;
+        let uuid = found.disks.get(path).map_or("", String::as_str);
+        let mut spec = json!(replica_spec(name, &volume.image, path, uuid));
+        if let Some(members) = spec.as_object_mut() {
+            members.retain(|_, value| *value != "" && *value != false);
+        }
+        let replica = format!("{name}-r-{index:08x}");
+        line(format!(
+            "      - apply: {{apiVersion: longhorn.io/v1beta2, kind: Replica, metadata: {{name: {}}}, spec: {}}}",
+            quoted(&replica),
+            spec.to_string().replace("${", "$${")
+        ));
+    }
+    line(format!(
+        "      - patch: {{kind: Volume, name: {}, merge: {{spec: {{{spec}}}}}}}",
+        quoted(name)
+    ));
 }
 
 /// Where nobody knows who has the name, all copies are wanted from the start.

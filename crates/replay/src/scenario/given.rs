@@ -11,7 +11,7 @@ use super::{DiskPath, Located};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Cluster {
     /// A dump of a cluster, as `fixname detect` reads one, in the folder of this file
-    /// or below. Its filesystem disks that are ready and its images are there besides
+    /// or below. Its disks that are ready, images, volumes and settings are there besides
     /// those that follow.
     pub captured: Option<Located>,
     /// Filesystem disks, ready and schedulable: `node/disk` to UUID.
@@ -59,9 +59,13 @@ pub enum ManagersAre {
 pub struct Volume {
     /// The image.
     pub image: String,
-    /// Replicas to keep, each on a node of its own.
+    /// Replicas to keep.
     #[serde(default = "three")]
     pub replicas: i64,
+    /// Disks that have one of its replicas from the start; for the others, disks are
+    /// found.
+    #[serde(default)]
+    pub on: Vec<DiskPath>,
     /// The node it is attached to; without it, to none.
     pub node: Option<String>,
 }

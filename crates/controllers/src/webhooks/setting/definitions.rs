@@ -110,6 +110,13 @@ impl Definition {
     }
 }
 
+/// What a setting is where nobody has changed it; `None` for one that the release does
+/// not have, or that only Longhorn itself writes.
+pub fn setting_default(version: &LonghornVersion, name: &str) -> Option<&'static str> {
+    let definition = Definition::of(version, name)?;
+    (!definition.is_read_only).then_some(definition.default)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

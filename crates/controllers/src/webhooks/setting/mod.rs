@@ -18,6 +18,7 @@ use super::rules::{Rules, SettingCheck};
 use super::{Patch, Patches, Refusal, Verdict, name, text};
 
 pub(super) use definitions::Definition;
+pub use definitions::setting_default;
 pub(super) use special::cpu_reservation;
 pub(super) use value::check as value;
 
