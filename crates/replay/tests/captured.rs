@@ -70,12 +70,17 @@ fn a_captured_cluster_is_played() {
 fn what_the_file_says_itself_counts() {
     let folder = folder();
     let more = "
-  disks: {my-node-2/default-disk-a0c5d780fe32c91c: \"d012eb76-f8eb-4ea1-b81d-472eac9d98bf\"}
+  disks: {my-node-2/default-disk-a0c5d780fe32c91c: \"c012aaaa-f8eb-4ea1-b81d-472eac9d98bf\"}
   images: {macaw: {source: my-node-1/disk-7, copies: [my-node-1/disk-7]}}";
     let scenarios = loaded(&folder, &scenario("dumps/cluster.json", more)).unwrap();
     let cluster = &scenarios[0].cluster;
     assert_eq!((cluster.disks.len(), cluster.images.len()), (3, 3));
-    assert!(cluster.disks.values().any(|uuid| uuid.starts_with("d012")));
+    assert!(
+        cluster
+            .disks
+            .values()
+            .any(|uuid| uuid.starts_with("c012aaaa"))
+    );
     assert!(
         !cluster
             .disks

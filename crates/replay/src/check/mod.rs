@@ -2,12 +2,13 @@
 //! expectations that nobody would look at, that could not fail or never hold.
 //! `expectation` checks single ones, `against` those of one step against each
 //! other, `members` names of members against the kinds' schemas, `machines` what is
-//! said of disks, nodes and volumes.
+//! said of disks, nodes and volumes, `reached` steps against those before them.
 
 mod against;
 mod expectation;
 mod machines;
 mod members;
+mod reached;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,7 @@ pub(crate) fn check(scenario: &Scenario, schemas: &mut Schemas) -> Vec<Mistake> 
         checker.actions(step, &at, index == 0, &mut in_force);
         checker.expectations(step, &at, &in_force);
     }
+    checker.reached();
     checker.unused_disks();
     checker.found
 }

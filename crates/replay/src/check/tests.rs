@@ -1,5 +1,7 @@
 //! Each mistake: where it stands, what is said of it, and what is suggested.
 
+mod reached;
+
 use crate::load::parse;
 
 /// A scenario without a mistake.
