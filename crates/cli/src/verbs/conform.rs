@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use fixname_replay::Backend;
-use fixname_replay::backend::{ContextBackend, ControlPlaneBackend};
+use fixname_replay::backend::{ContextBackend, ContextOptions, ControlPlaneBackend};
 use fixname_replay::conform::{
     ConformOptions, ConformResult, Difference, Line, On, Totals, conform_on, parse, text as text_of,
 };
@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::verbs::place::{Place, Where};
-use crate::verbs::playing::{Format, Playing, no_environment};
+use crate::verbs::playing::{Format, Manifests, Playing, Printing, no_environment};
 
 /// Replay recordings of a real Longhorn against the model.
 ///
@@ -38,6 +38,8 @@ pub(crate) struct Args {
     files: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    manifests: Manifests,
     /// Only the recordings of these scenarios.
     #[arg(
         long,
@@ -59,6 +61,8 @@ pub(crate) struct Args {
     agreement: Option<u64>,
     #[command(flatten)]
     playing: Playing,
+    #[command(flatten)]
+    printing: Printing,
 }
 
 /// The answer, for programs.
@@ -93,10 +97,11 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         seeds: args.seeds.unwrap_or(seeds),
         agreement: args.agreement.unwrap_or(agreement),
         parallel: args.playing.threads(!is_real),
+        definitions: args.manifests.definitions(output)?,
         ..ConformOptions::default()
     };
     let result = play(args, &recordings, &options)?;
-    match args.playing.output {
+    match args.printing.output {
         Format::Json => {
             let by_version = result.by_version().into_iter();
             output.data(&fixname_report::data::json(&ConformJson {
@@ -148,8 +153,8 @@ fn play(
         }
         Where::Container | Where::Kind => {
             let made = match args.place.backend {
-                Where::Kind => args.place.kind(None),
-                _ => args.place.container(None),
+                Where::Kind => args.place.kind(options.definitions.clone()),
+                _ => args.place.container(options.definitions.clone()),
             };
             let backend = made.map_err(no_environment)?;
             let result = played(On::Context(backend.context()));
@@ -157,7 +162,11 @@ fn play(
             result
         }
         Where::Context => {
-            let backend = ContextBackend::connect(args.place.cluster()).map_err(no_environment)?;
+            let backend = ContextBackend::connect(ContextOptions {
+                definitions: options.definitions.clone(),
+                ..args.place.cluster()
+            })
+            .map_err(no_environment)?;
             let result = played(On::Context(&backend));
             backend.finish().map_err(no_environment)?;
             result

@@ -6,10 +6,10 @@ use clap::ValueEnum;
 use fixname_capture::{Source, read_files};
 use fixname_diagnose::{Options, diagnose};
 use fixname_longhorn::Kind;
-use fixname_naming::{ImageRef, LonghornVersion};
+use fixname_naming::ImageRef;
 use fixname_report::{data, detect, kb};
 
-use super::resolved;
+use super::playing::Running;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -45,9 +45,8 @@ pub(crate) struct Args {
         env = "FIXNAME_OUTPUT"
     )]
     output: Format,
-    /// The Longhorn version that runs, if the objects do not tell.
-    #[arg(long, value_name = "VERSION", env = "FIXNAME_LONGHORN")]
-    longhorn: Option<LonghornVersion>,
+    #[command(flatten)]
+    running: Running,
     /// The managers' image, literally as Longhorn's --backing-image-manager-image has it.
     #[arg(long, value_name = "IMAGE", env = "FIXNAME_MANAGER_IMAGE")]
     manager_image: Option<String>,
@@ -75,11 +74,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         ));
     }
     let options = Options {
-        longhorn: args
-            .longhorn
-            .as_ref()
-            .map(|version| resolved(version, output))
-            .transpose()?,
+        longhorn: args.running.resolved(output)?,
         manager_image: args.manager_image.as_deref().map(ImageRef::new),
     };
     let sources: Vec<Source> = args.files.iter().cloned().map(Source::from).collect();

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use fixname_capture::{Source, read_files};
 use fixname_longhorn::{Inventory, NAMESPACE};
-use fixname_naming::LonghornVersion;
 use fixname_replay::record::{RecordError, RecordOptions, read_cluster, record};
 
-use super::resolved;
+use super::playing::Running;
 use crate::cluster::{Flags, unreachable, whole_message};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -21,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Make a scenario of a cluster: from a dump, or live.
 ///
 /// Reads what `kubectl get … -o json` or `-o yaml` printed, as detect does, or
-/// without a file a live cluster, which it only lists five kinds of. The scenario has
-/// its disks and images and expects what is: stuck images with the disks that fight,
-/// or settled ones, and what detect finds.
+/// without a file a live cluster, which it only lists seven kinds of. The scenario has
+/// its disks, images, volumes and settings and expects what is: stuck images with the
+/// disks that fight and the volumes that wait, or settled ones, and what detect finds.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 made, 2 unreadable input or nothing to make a scenario of,
@@ -52,14 +51,13 @@ pub(crate) struct Args {
         env = "FIXNAME_NAME"
     )]
     name: String,
-    /// The Longhorn version that runs, if the objects do not tell.
-    #[arg(long, value_name = "VERSION", env = "FIXNAME_LONGHORN")]
-    longhorn: Option<LonghornVersion>,
+    #[command(flatten)]
+    running: Running,
     /// Everything, not only what a collision needs.
     #[arg(long, env = "FIXNAME_WHOLE")]
     whole: bool,
-    /// Give nodes, disks and images other names, and UUIDs other digits after the
-    /// first four. The same cluster gets the same ones.
+    /// Give nodes, disks, images and volumes other names, and UUIDs other digits after
+    /// the first four. The same cluster gets the same ones.
     #[arg(long, env = "FIXNAME_ANONYMIZE")]
     anonymize: bool,
     /// Where to write it, if not to stdout.
@@ -70,11 +68,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let options = RecordOptions {
         name: args.name.clone(),
-        longhorn: args
-            .longhorn
-            .as_ref()
-            .map(|version| resolved(version, output))
-            .transpose()?,
+        longhorn: args.running.resolved(output)?,
         whole: args.whole,
         anonymize: args.anonymize,
     };
@@ -106,7 +100,8 @@ fn refused(error: &RecordError) -> Failure {
         RecordError::NoNodes | RecordError::NoDisk => {
             "kubectl -n longhorn-system get nodes.longhorn.io,backingimages.longhorn.io,\
              backingimagemanagers.longhorn.io,backingimagedatasources.longhorn.io,\
-             settings.longhorn.io -o json > cluster.json"
+             replicas.longhorn.io,volumes.longhorn.io,settings.longhorn.io \
+             -o json > cluster.json"
         }
         _ => "fixname scenario record --help",
     };
@@ -165,7 +160,8 @@ fn live(args: &Args) -> Result<Inventory, Failure> {
                 format!("cannot read {}: {}", cluster.url, whole_message(&error)),
                 Some(
                     "it takes the right to list nodes, backingimages, backingimagemanagers, \
-                      backingimagedatasources and settings of longhorn.io in the namespace; \
+                      backingimagedatasources and settings of longhorn.io in the namespace, \
+                      and for volumes to list replicas and volumes too; \
                       -n chooses it",
                 ),
             )),

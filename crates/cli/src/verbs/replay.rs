@@ -22,9 +22,8 @@ use crate::interrupt;
 use crate::meter::Meter;
 use crate::output::{Output, finish};
 use crate::reports::{Kind, Reports, Wanted};
-use crate::verbs::crds;
 use crate::verbs::place::{Place, Where};
-use crate::verbs::playing::threads;
+use crate::verbs::playing::{Manifests, Playing};
 
 /// Play scenarios of Longhorn clusters on a Kubernetes API server.
 ///
@@ -66,11 +65,8 @@ pub(crate) struct Args {
     /// made if it is not there. Nodes that are there are taken as they are.
     #[arg(short, long, value_name = "NAME", env = "FIXNAME_NAMESPACE")]
     namespace: Option<String>,
-    /// Load the definitions in this manifest (stdin: -) instead of ours, where there
-    /// are none. What else is in it and conversion webhooks are left out, and Helm's
-    /// placeholders are made harmless.
-    #[arg(long, value_name = "FILE", env = "FIXNAME_CRDS")]
-    crds: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: Manifests,
     /// Only the scenarios of these names; * stands for any letters.
     #[arg(
         long,
@@ -96,9 +92,8 @@ pub(crate) struct Args {
     /// Only a part of the suite, such as 2/5; all parts together are the whole.
     #[arg(long, value_name = "I/N", default_value_t, env = "FIXNAME_SHARD")]
     shard: Shard,
-    /// How many at a time; as many as there are processors if not given, four on a real API server.
-    #[arg(long, value_name = "N", env = "FIXNAME_PARALLEL")]
-    parallel: Option<usize>,
+    #[command(flatten)]
+    playing: Playing,
     /// Seconds after which nothing new is started, and what is under way is given up.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_TIMEOUT")]
     timeout: Option<u64>,
@@ -117,9 +112,6 @@ pub(crate) struct Args {
     /// own (truncated, sha256, sha224, uuid-8, …); expectations stay.
     #[arg(long, value_name = "SCHEME", env = "FIXNAME_NAME_SCHEME")]
     name_scheme: Option<Scheme>,
-    /// Everything, not only what went wrong.
-    #[arg(short, long, env = "FIXNAME_VERBOSE")]
-    verbose: bool,
     /// What to print: text for people, or a document for programs.
     #[arg(
         short,
@@ -198,7 +190,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         }
         Err(failure)
     };
-    let asked = selected(args).and_then(|s| Ok((s, definitions(args, output)?)));
+    let asked = selected(args).and_then(|s| Ok((s, args.manifests.definitions(output)?)));
     let (scenarios, definitions) = match asked {
         Ok(asked) => asked,
         Err(Refused { problems, failure }) => {
@@ -236,7 +228,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
             shard: args.shard,
             parallel: match args.namespace {
                 Some(_) => 1,
-                None => threads(args.parallel, !args.place.backend.is_real()),
+                None => args.playing.threads(!args.place.backend.is_real()),
             },
             name_scheme: args.name_scheme,
             parts: args.play,
@@ -251,7 +243,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let overdue = || limit.is_some_and(|limit| began.elapsed() >= limit);
     let stop = || interrupt::interrupted() || overdue();
 
-    let detail = match (output.is_quiet(), args.verbose) {
+    let detail = match (output.is_quiet(), args.playing.verbose) {
         (true, _) => Detail::Quiet,
         (false, true) => Detail::Verbose,
         (false, false) => Detail::Normal,
@@ -337,31 +329,6 @@ fn backend(
             ..args.place.cluster()
         })?),
     })
-}
-
-/// The definitions to play with, if not ours.
-fn definitions(args: &Args, output: &Output) -> Result<Option<Definitions>, Failure> {
-    if args.crds.is_empty() {
-        return Ok(None);
-    }
-    let given = crds::given(&args.crds, output)?;
-    let missing = crds::missing(&given);
-    if !missing.is_empty() {
-        return Err(Failure::usage(
-            format!("the definitions of --crds lack {}", missing.join(", ")),
-            "give the whole manifest, such as Longhorn's deploy/longhorn.yaml",
-        ));
-    }
-    let typed = given.into_iter().map(|definition| {
-        let name = definition["metadata"]["name"].to_string();
-        serde_json::from_value(definition).map_err(|error| {
-            Failure::usage(
-                format!("--crds: definition {name}: {error}"),
-                "give definitions that a Kubernetes API server accepts",
-            )
-        })
-    });
-    typed.collect::<Result<_, _>>().map(Some)
 }
 
 /// Why nothing is played: problems of files, each with its place, and the failure.

@@ -7,7 +7,7 @@ use fixname_replay::explain::explain;
 use fixname_replay::{LoadError, Scenario, Template, load};
 use fixname_report::{catalogue, data};
 
-use super::playing::Format;
+use super::playing::{Format, Printing};
 use super::replay::matches;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -46,15 +46,8 @@ enum What {
         /// Only the scenarios of this name; * stands for any letters.
         #[arg(value_name = "NAME")]
         name: Option<String>,
-        /// How to print.
-        #[arg(
-            short,
-            long,
-            value_enum,
-            default_value = "text",
-            env = "FIXNAME_OUTPUT"
-        )]
-        output: Format,
+        #[command(flatten)]
+        printing: Printing,
     },
     /// The JSON Schema of scenario files, for editors.
     Schema {
@@ -109,7 +102,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
         What::Explain {
             path,
             name,
-            output: format,
+            printing,
         } => {
             let files = Files {
                 paths: vec![path.clone()],
@@ -125,7 +118,7 @@ pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
                 }
             }
             let explained: Vec<_> = scenarios.iter().map(explain).collect();
-            match format {
+            match printing.output {
                 Format::Text => output.text(&fixname_report::explain::text(&explained))?,
                 Format::Json => output.data(&fixname_report::explain::json(&explained))?,
             }

@@ -27,11 +27,11 @@ pub use admission::Row;
 pub use compare::Difference;
 pub use format::{Finalizers, FormatError, Line, Recording, StandIns, parse, text};
 
-use crate::backend::{BackendError, ContextBackend, ControlPlaneBackend};
+use crate::backend::{BackendError, ContextBackend, ControlPlaneBackend, Definitions};
 use compare::{Extent, Said};
 
 /// How to replay recordings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ConformOptions {
     /// The first seed; the others count up from it.
     pub seed: u64,
@@ -42,6 +42,8 @@ pub struct ConformOptions {
     pub agreement: u64,
     /// Recordings at a time; 0 counts as 1.
     pub parallel: usize,
+    /// Definitions to load instead of ours.
+    pub definitions: Option<Definitions>,
     /// Changes made to the model before it is compared; none, outside tests.
     pub tampering: Tampering,
 }
@@ -62,6 +64,7 @@ impl Default for ConformOptions {
             seeds: 200,
             agreement: 8,
             parallel: 1,
+            definitions: None,
             tampering: Tampering::default(),
         }
     }
@@ -282,7 +285,7 @@ fn reproduce(
     let mut best = None;
     let mut range = Range::default();
     for seed in (0..options.seeds).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::Everything, options.tampering, on)?;
+        let outcome = play::play(recording, seed, Extent::Everything, options, on)?;
         if outcome.differences.is_empty() {
             result.matches = true;
             result.whole = true;
@@ -384,7 +387,7 @@ fn hold(
         differences: Vec::new(),
     };
     for seed in (0..options.agreement).map(|n| options.seed.wrapping_add(n)) {
-        let outcome = play::play(recording, seed, Extent::States, options.tampering, on)?;
+        let outcome = play::play(recording, seed, Extent::States, options, on)?;
         if !outcome.differences.is_empty() {
             agreement.holds = false;
             agreement.seed = Some(seed);

@@ -20,7 +20,7 @@ use super::format::{Change, Finalizers, Operation, RecordedStep, Recording, Stan
 use super::operate::Operator;
 use super::setup;
 use super::state::State;
-use super::{On, Tampering};
+use super::{ConformOptions, On, Tampering};
 use crate::backend::{BackendError, EPOCH, embedded, prepare, real};
 use crate::webhooks::{CONTROLLER as USER, Hook, Judged};
 
@@ -59,11 +59,12 @@ pub(super) fn play(
     recording: &Recording,
     seed: u64,
     extent: Extent,
-    tampering: Tampering,
+    options: &ConformOptions,
     on: On<'_>,
 ) -> Result<Outcome, BackendError> {
+    let tampering = options.tampering;
     let place = match on {
-        On::Embedded => return embedded(recording, seed, extent, tampering),
+        On::Embedded => return embedded(recording, seed, extent, options),
         On::ControlPlane(backend) => Either::Left(backend),
         On::Context(backend) => Either::Right(backend),
     };
@@ -72,7 +73,7 @@ pub(super) fn play(
             Either::Left(backend) => backend.place().await?,
             Either::Right(backend) => backend.place()?,
         };
-        place.prepare(None).await?;
+        place.prepare(options.definitions.as_ref()).await?;
         let (client, namespace) = (&place.client, &place.namespace);
         let stage = Stage {
             clients: [client.clone(), client.clone()],
@@ -94,8 +95,9 @@ fn embedded(
     recording: &Recording,
     seed: u64,
     extent: Extent,
-    tampering: Tampering,
+    options: &ConformOptions,
 ) -> Result<Outcome, BackendError> {
+    let definitions = options.definitions.as_ref();
     embedded::virtual_time()?.block_on(async {
         let server = embedded::server(seed);
         let namespace = NAMESPACE;
@@ -105,7 +107,7 @@ fn embedded(
             let judged = Judged::User(USER);
             server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
         }
-        prepare(&client, namespace, &recording.version, None).await?;
+        prepare(&client, namespace, &recording.version, definitions).await?;
         let stage = Stage {
             clients: [client, server.client_as(USER, namespace)],
             namespace: namespace.to_owned(),
@@ -113,7 +115,7 @@ fn embedded(
             latency: latency(seed),
             cache_lag: cache_lag(seed),
         };
-        stage.play(recording, seed, extent, tampering).await
+        stage.play(recording, seed, extent, options.tampering).await
     })
 }
 

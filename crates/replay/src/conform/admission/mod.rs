@@ -30,7 +30,8 @@ pub(super) fn differences(
     }
     let mut best: Option<(Vec<Difference>, u64)> = None;
     for seed in (0..ORDERS).map(|n| options.seed.wrapping_add(n)) {
-        let found = compare(row, &play::embedded(row, &webhooks, seed)?);
+        let played = play::embedded(row, &webhooks, seed, options.definitions.as_ref())?;
+        let found = compare(row, &played);
         if found.is_empty() {
             return Ok((found, seed));
         }

@@ -14,7 +14,7 @@ use kube::client::Body;
 use serde_json::{Map, Value, json};
 
 use super::format::{After, Answer, Known, OWN, Object, Operation, PatchStep, Row};
-use crate::backend::{BackendError, create_namespace, embedded};
+use crate::backend::{BackendError, Definitions, create_namespace, embedded};
 use crate::webhooks::{CONTROLLER, Hook, Judged};
 
 /// What the server answered, and the object afterwards.
@@ -24,7 +24,12 @@ pub(super) struct Played {
 }
 
 /// Plays a row on the embedded API server.
-pub(super) fn embedded(row: &Row, webhooks: &Webhooks, seed: u64) -> Result<Played, BackendError> {
+pub(super) fn embedded(
+    row: &Row,
+    webhooks: &Webhooks,
+    seed: u64,
+    definitions: Option<&Definitions>,
+) -> Result<Played, BackendError> {
     embedded::virtual_time()?.block_on(async {
         // No garbage collector ran where the rows were recorded.
         let server = embedded::builder(seed).collector(false).build();
@@ -37,7 +42,7 @@ pub(super) fn embedded(row: &Row, webhooks: &Webhooks, seed: u64) -> Result<Play
         );
         let last_patch = hook.last_patch();
         server.add_admission(hook);
-        load_crds(row, &client).await?;
+        load_crds(row, &client, definitions).await?;
         create_namespace(&client, NAMESPACE).await?;
         let player = Player {
             row,
@@ -63,18 +68,26 @@ pub(super) fn embedded(row: &Row, webhooks: &Webhooks, seed: u64) -> Result<Play
     })
 }
 
-/// The definitions of the kinds that the row names, as strict as the official ones;
+/// The definitions of the kinds that the row names, those given or ours, which are as
+/// strict as the official ones;
 /// the recordings were made with those of v1.9.1 for v1.8.1 and v1.9.1, and those of
 /// v1.12.1 for later versions.
-async fn load_crds(row: &Row, client: &Client) -> Result<(), BackendError> {
+async fn load_crds(
+    row: &Row,
+    client: &Client,
+    given: Option<&Definitions>,
+) -> Result<(), BackendError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let others = row.cluster.iter().map(|other| other.resource.plural);
     let named: BTreeSet<&str> = others.chain([row.resource.resource]).collect();
     for known in OWN.iter().filter(|known| named.contains(known.plural)) {
         let typed = Kind::ALL.iter().find(|kind| kind.plural() == known.plural);
-        let crd = match typed {
-            Some(kind) => crd(*kind, &row.version),
-            None => loose_crd(known.kind, known.plural),
+        let mut given = given.into_iter().flat_map(|given| given.iter());
+        let given = given.find(|crd| crd.spec.names.plural == known.plural);
+        let crd = match (given, typed) {
+            (Some(given), _) => given.clone(),
+            (None, Some(kind)) => crd(*kind, &row.version),
+            (None, None) => loose_crd(known.kind, known.plural),
         };
         api.create(&PostParams::default(), &crd)
             .await
