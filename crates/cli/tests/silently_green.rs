@@ -2,8 +2,10 @@
 //! demands an exit code that is not 0 *and* the failure in every report format.
 //! The issues are those where users of other tools were hurt.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -158,6 +160,117 @@ fn an_expectation_about_nothing_fails() {
     play(&[("a.yaml", &never)], &[]).must_say(2, "nothing is expected under v1.9.1");
     let unknown = changed("settled: {image: parrot}", "settled: {image: parot}");
     play(&[("a.yaml", &unknown)], &[]).must_say(2, "parot");
+}
+
+/// popeye#264: an exclusion with a mistyped key excludes nothing, and nobody says so.
+#[test]
+fn an_exclusion_of_nothing_fails() {
+    let matrix = |exclude: &str| {
+        changed(
+            "longhorn: [v1.9.1]",
+            &format!(
+                "longhorn: [v1.9.1]\nmatrix: {{axes: {{image: [parrot, heron]}}, exclude: [{exclude}]}}"
+            ),
+        )
+        .replace("parrot:", "${image}:")
+        .replace("image: parrot", "image: '${image}'")
+    };
+    let played = play(&[("a.yaml", &matrix("{image: heron}"))], &[]);
+    assert_eq!(played.exit, Some(0), "{}", played.stderr);
+    play(&[("a.yaml", &matrix("{image: hron}"))], &[]).must_say(2, "hron");
+    play(&[("a.yaml", &matrix("{imag: heron}"))], &[]).must_say(2, "imag");
+}
+
+/// cozystack#4408: what goes wrong after the last step is in no report, and passes.
+#[test]
+fn what_goes_wrong_after_the_last_step_fails() {
+    let never_met = changed(
+        "      - want: {image: parrot, disks: [node-2/disk-1]}\n",
+        "      - want: {image: parrot, disks: [node-2/disk-1]}\n      - fault: {verb: delete, resource: backingimages, action: error}\n",
+    );
+    play(&[("a.yaml", &never_met)], &[]).must_say(1, "the whole run");
+}
+
+/// chainsaw#2531: what could not be removed is left behind, and the test has passed.
+#[test]
+fn what_cannot_be_removed_fails() {
+    let folder = TempDir::new().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_fixname"))
+        .args(["serve", "--longhorn", "v1.9.1", "--play", "none"])
+        .arg("--kubeconfig-out")
+        .arg(&kubeconfig)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    let stdout = server.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut ready).unwrap();
+    let address = ready.trim().strip_prefix("ready https://").unwrap();
+    let config = std::fs::read_to_string(&kubeconfig).unwrap();
+    let token = config
+        .lines()
+        .find_map(|l| l.trim().strip_prefix("token: "));
+    // Nobody may delete a setting: the webhook that judges that does not answer.
+    let refusing = r#"{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration",
+        "metadata":{"name":"refusing"},"webhooks":[{"name":"settings.example.com","sideEffects":"None",
+        "admissionReviewVersions":["v1"],"failurePolicy":"Fail","clientConfig":{"url":"https://127.0.0.1:9/"},
+        "rules":[{"apiGroups":["longhorn.io"],"apiVersions":["v1beta2"],"operations":["DELETE"],"resources":["settings"]}]}]}"#;
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations HTTP/1.1\r\nHost: x\r\n\
+         Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{refusing}",
+        token.unwrap(),
+        refusing.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let config = kubeconfig.to_str().unwrap();
+    let flags = [
+        "--backend",
+        "context",
+        "--kubeconfig",
+        config,
+        "--time-scale",
+        "50",
+    ];
+    let played = play(&[("good.yaml", GOOD)], &flags);
+    let ended = server.kill().and_then(|()| server.wait());
+    played.must_say(1, "clean-up");
+    played.must_say(1, "settings.example.com");
+    ended.unwrap();
+}
+
+/// longhornctl's preflight check ends with 0 though it has printed errors.
+#[test]
+fn detect_ends_the_same_in_every_format() {
+    let data = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../capture/tests/data/recorded"
+    );
+    for format in ["table", "wide", "json", "yaml", "kb"] {
+        let detect = |file: &str| {
+            let file = format!("{data}/{file}");
+            let mut command = Command::new(env!("CARGO_BIN_EXE_fixname"));
+            command
+                .args(["detect", &file, "-o", format])
+                .output()
+                .unwrap()
+        };
+        let output = detect("cluster.json");
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("c012"), "{format}: {text}");
+        let output = detect("no-such-file.json");
+        assert_eq!(output.status.code(), Some(2), "{format}");
+        assert!(output.stdout.is_empty(), "{format}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("no-such-file.json"), "{format}: {said}");
+    }
 }
 
 /// A selection that fits nothing is not a passed suite.
