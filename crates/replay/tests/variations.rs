@@ -273,3 +273,27 @@ fn each_form_of_an_operation_is_understood_and_an_unknown_one_is_not() {
         assert!(read(&extra).is_err(), "{extra}");
     }
 }
+
+/// An operation of two writes takes its time between them. Here the first takes a
+/// data source back; its state, not written yet, is still `ready`, so a controller
+/// that is quick enough marks it transferred again, and all stays as it was.
+#[test]
+fn a_controller_may_be_done_between_two_writes_of_one_operation() {
+    let mut varied: Vec<_> = sample();
+    varied.retain(|recording| recording["scenario"] == "late-collision");
+    for recording in &mut varied {
+        let steps = recording["steps"].as_array_mut().unwrap();
+        let mut step = steps.last().unwrap().clone();
+        step["do"] = json!("take the data source back");
+        step["changes"] = json!([{
+            "op": "setDataSource", "backingImage": "parrot", "state": "in-progress",
+            "fileTransferred": false, "atMs": 8
+        }]);
+        for said in ["logged", "loggedInfo", "events", "attempts"] {
+            step.as_object_mut().unwrap().remove(said);
+        }
+        steps.push(step);
+    }
+    assert!(!varied.is_empty());
+    all_are_reproduced("taken back", &varied);
+}

@@ -1,6 +1,9 @@
 //! Carries out the operations of a recording: plain writes to the API server, made
 //! by nobody's controller.
 
+use std::time::Duration;
+
+use fixname_controllers::driver::ModelClock;
 use fixname_controllers::pods::Reports;
 use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, CopyState, DataEngine,
@@ -32,6 +35,10 @@ pub(super) struct Operator {
     pub(super) namespace: String,
     pub(super) finalizers: Finalizers,
     pub(super) reports: watch::Sender<Reports>,
+    pub(super) clock: ModelClock,
+    /// How long after one write of an operation the next one follows: a controller
+    /// may be woken by the first, and be done before the second.
+    pub(super) pause: Duration,
 }
 
 impl Operator {
@@ -73,6 +80,7 @@ impl Operator {
                 let mut object = self.node(node).await?;
                 object.spec.disks.shift_remove(disk);
                 self.replace(&object).await?;
+                self.between_writes().await;
                 let mut object = self.node(node).await?;
                 object.status.disk_status.shift_remove(disk);
                 self.replace_status(&object).await
@@ -88,6 +96,7 @@ impl Operator {
                     .disks
                     .insert(disk.clone(), setup::disk_spec(disk));
                 self.replace(&object).await?;
+                self.between_writes().await;
                 let mut object = self.node(node).await?;
                 let status = setup::disk_status(disk, disk_uuid, true);
                 object.status.disk_status.insert(disk.clone(), status);
@@ -142,6 +151,7 @@ impl Operator {
                     let source =
                         setup::data_source(name, data_source, disk, &nodes, self.finalizers);
                     create_with_status(&self.client, &self.namespace, &source).await?;
+                    self.between_writes().await;
                 }
                 let image = setup::image(name, disk_file_spec_map, *min_number_of_copies);
                 self.api::<BackingImage>()
@@ -231,6 +241,7 @@ impl Operator {
             }
             self.replace_status(&node).await?;
             for image in images {
+                self.between_writes().await;
                 let map = json!({uuid.as_str(): null, to: setup::copy_spec()});
                 let patch = json!({"spec": {"diskFileSpecMap": map}});
                 self.patch::<BackingImage>(image, &patch).await?;
@@ -296,6 +307,7 @@ impl Operator {
         if let Some(transferred) = file_transferred {
             let patch = json!({"spec": {"fileTransferred": transferred}});
             self.patch::<BackingImageDataSource>(name, &patch).await?;
+            self.between_writes().await;
         }
         let mut source = self.api::<BackingImageDataSource>().get(name).await?;
         source.status.current_state = CopyState::from(state);
@@ -351,6 +363,10 @@ impl Operator {
             Some((node, name))
         });
         found.ok_or_else(|| OperateError::Missing(format!("disk with UUID {uuid}")))
+    }
+
+    async fn between_writes(&self) {
+        self.clock.sleep(self.pause).await;
     }
 
     fn api<T: Stored>(&self) -> Api<T> {

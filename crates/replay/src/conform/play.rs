@@ -13,6 +13,8 @@ use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceEntry, Trace
 use fixname_longhorn::NAMESPACE;
 use fixname_naming::{ImageRef, LonghornVersion};
 use futures::future::Either;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::watch;
 
 use super::compare::{Comparer, Difference, Extent, Played, Said};
@@ -82,6 +84,7 @@ pub(super) fn play(
             // A real server has a latency of its own, and so have its watches.
             latency: Duration::ZERO,
             cache_lag: Duration::ZERO,
+            pause: Duration::ZERO,
         };
         let outcome = stage.play(recording, seed, extent, tampering).await;
         let cleaned = place.clean_up(&BTreeSet::new()).await;
@@ -114,6 +117,7 @@ fn embedded(
             clock: ModelClock::new(EPOCH, 1.0),
             latency: latency(seed),
             cache_lag: cache_lag(seed),
+            pause: pause(seed),
         };
         stage.play(recording, seed, extent, options.tampering).await
     })
@@ -127,6 +131,8 @@ struct Stage {
     clock: ModelClock,
     latency: Duration,
     cache_lag: Duration,
+    /// Between two writes of one operation.
+    pause: Duration,
 }
 
 impl Stage {
@@ -161,6 +167,19 @@ fn cache_lag(seed: u64) -> Duration {
     } else {
         latency(seed)
     }
+}
+
+/// How long passes between two writes of one operation, by seed: in two rounds of
+/// latencies as long as any request may take, for the recorder was now quick, now
+/// slow, whatever the controller was; in the next two no time at all.
+fn pause(seed: u64) -> Duration {
+    let pair_of_rounds = seed / (2 * LATENCIES.len() as u64);
+    if !pair_of_rounds.is_multiple_of(2) {
+        return Duration::ZERO;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let longest = LATENCIES[rng.random_range(0..LATENCIES.len())];
+    Duration::from_millis(longest).mul_f64(rng.random::<f64>())
 }
 
 struct Player<'a> {
@@ -227,6 +246,8 @@ impl<'a> Player<'a> {
                 namespace: stage.namespace.clone(),
                 finalizers: recording.finalizers,
                 reports,
+                clock: stage.clock,
+                pause: stage.pause,
             },
             sender,
             image,
