@@ -181,9 +181,13 @@ fn a_fault_that_no_request_meets_fails() {
 #[test]
 fn actions_that_fail_fail_the_step() {
     for (action, word) in [
-        ("delete: {kind: BackingImage, name: nothing}", "not found"),
+        // Of what Longhorn makes, nobody knows beforehand whether it is there.
         (
-            "patch: {kind: BackingImage, name: nothing, merge: {spec: {minNumberOfCopies: 2}}}",
+            "delete: {kind: BackingImageManager, name: nothing}",
+            "not found",
+        ),
+        (
+            "patch: {kind: BackingImageManager, name: nothing, merge: {spec: {nodeID: node-1}}}",
             "not found",
         ),
         (

@@ -91,7 +91,7 @@ struct ByVersion {
 pub(crate) fn run(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let recordings = read(args, output)?;
     let is_real = args.place.backend.is_real();
-    let (seeds, agreement) = if is_real { (12, 0) } else { (200, 8) };
+    let (seeds, agreement) = if is_real { (12, 0) } else { (500, 8) };
     let options = ConformOptions {
         seed: args.seed,
         seeds: args.seeds.unwrap_or(seeds),

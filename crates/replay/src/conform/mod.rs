@@ -61,7 +61,7 @@ impl Default for ConformOptions {
     fn default() -> Self {
         Self {
             seed: 0,
-            seeds: 200,
+            seeds: 500,
             agreement: 8,
             parallel: 1,
             definitions: None,

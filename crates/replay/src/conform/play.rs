@@ -131,7 +131,8 @@ struct Stage {
     clock: ModelClock,
     latency: Duration,
     cache_lag: Duration,
-    /// Between two writes of one operation.
+    /// Between two writes of the recorder: of one operation, or (at most) of one look
+    /// at the pods.
     pause: Duration,
 }
 
@@ -169,7 +170,7 @@ fn cache_lag(seed: u64) -> Duration {
     }
 }
 
-/// How long passes between two writes of one operation, by seed: in two rounds of
+/// How long passes between two writes of the recorder, by seed: in two rounds of
 /// latencies as long as any request may take, for the recorder was now quick, now
 /// slow, whatever the controller was; in the next two no time at all.
 fn pause(seed: u64) -> Duration {
@@ -233,7 +234,7 @@ impl<'a> Player<'a> {
             _environment: Environment::start_reporting(
                 Sender {
                     client: client.clone(),
-                    latency: Duration::ZERO,
+                    latency: stage.pause,
                     ..sender.clone()
                 },
                 pods,
