@@ -1,6 +1,7 @@
 //! The collision has struck: one disk has the name, the others never get it, and
 //! the image's status stands still while every resync tries in vain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fixname_controllers::View;
@@ -17,6 +18,22 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Attempts a trigger: three retries after the first (see the work queue).
 const ATTEMPTS_PER_TRIGGER: usize = 4;
+
+/// A second's sleep that takes so long shows that this program was held up.
+const HELD_UP: Duration = Duration::from_secs(10);
+
+/// How often a window in which this program was held up is followed by another one.
+const MOST_HELD_UP: usize = 3;
+
+/// Two resyncs, or more where the program was held up.
+struct Window {
+    /// What the trace held when it opened.
+    from: usize,
+    before: Arc<View>,
+    after: Arc<View>,
+    /// How long it was, in model time.
+    frozen: Duration,
+}
 
 struct Collision {
     name: String,
@@ -62,6 +79,45 @@ impl Observer<'_> {
         }
     }
 
+    /// What happens within two resyncs. A machine that holds this program up makes
+    /// several of them into one; then the next two are looked at.
+    async fn window(&self, stuck: &Stuck, began: usize) -> Result<Window, Mismatch> {
+        let mut held_up = 0;
+        loop {
+            // Let what is still under way end (a download, a burst of attempts), so
+            // that only resyncs trigger anything in the window.
+            self.quiet(stuck, began).await?;
+            // It opens before the objects are read: a resync that falls into the
+            // reading belongs to it as a whole.
+            let (from, start) = (self.trace.len(), self.clock.elapsed());
+            let before = self.view().await?;
+            let longest = self.sleep_until(start + TWO_RESYNCS).await;
+            let after = self.view().await?;
+            if longest < HELD_UP || held_up == MOST_HELD_UP {
+                return Ok(Window {
+                    from,
+                    before,
+                    after,
+                    frozen: self.clock.elapsed().saturating_sub(start),
+                });
+            }
+            held_up += 1;
+        }
+    }
+
+    /// Sleeps in short stretches, and says how long the longest one was in truth.
+    async fn sleep_until(&self, end: Duration) -> Duration {
+        let mut longest = Duration::ZERO;
+        let mut now = self.clock.elapsed();
+        while now < end {
+            self.clock.sleep(LOOK.min(end - now)).await;
+            let woken = self.clock.elapsed();
+            longest = longest.max(woken.saturating_sub(now));
+            now = woken;
+        }
+        longest
+    }
+
     /// The collision has struck, and nothing moves.
     pub(crate) async fn stuck(&self, stuck: &Stuck) -> Result<Outcome, Mismatch> {
         let began = self.trace.len();
@@ -87,16 +143,12 @@ impl Observer<'_> {
             }
             found
         })?;
-        // Let what is still under way end (a download, a burst of attempts), so
-        // that only resyncs trigger anything in the window.
-        self.quiet(stuck, began).await?;
-        // The window opens before the objects are read: a resync that falls into
-        // the reading belongs to it as a whole.
-        let (from, start) = (self.trace.len(), self.clock.elapsed());
-        let before = self.view().await?;
-        self.clock.sleep(TWO_RESYNCS).await;
-        let after = self.view().await?;
-        let frozen = self.clock.elapsed().saturating_sub(start);
+        let Window {
+            from,
+            before,
+            after,
+            frozen,
+        } = self.window(stuck, began).await?;
         let found = self.check_stuck(stuck, &after)?;
 
         let mut problems = Vec::new();
