@@ -7,6 +7,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     let mut scanner = Scanner {
         bytes: text.as_bytes(),
         at: 0,
+        depth: 0,
     };
     scanner.value()?;
     scanner.space();
@@ -32,7 +33,11 @@ fn invalid(byte: u8, place: &str) -> String {
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    depth: usize,
 }
+
+/// As deep as `serde_json` reads; Go goes on to 10,000, and then says the same.
+const MAX_DEPTH: usize = 127;
 
 type Scanned = Result<(), String>;
 
@@ -59,6 +64,16 @@ impl Scanner<'_> {
     }
 
     fn value(&mut self) -> Scanned {
+        if self.depth > MAX_DEPTH {
+            return Err("exceeded max depth".to_owned());
+        }
+        self.depth += 1;
+        let scanned = self.any_value();
+        self.depth -= 1;
+        scanned
+    }
+
+    fn any_value(&mut self) -> Scanned {
         match self.next_after_space()? {
             b'{' => self.object(),
             b'[' => self.array(),
@@ -183,6 +198,18 @@ impl Scanner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A text of a hostile user must not end the program.
+    #[test]
+    fn what_is_too_deep_is_refused() {
+        for text in ["[", r#"{"a":"#] {
+            let deep = parse(&text.repeat(1_000_000));
+            assert_eq!(deep, Err("exceeded max depth".to_owned()));
+        }
+        let nested = |depth: usize| parse(&("[".repeat(depth) + &"]".repeat(depth)));
+        assert!(nested(127).is_ok());
+        assert!(nested(128).is_err());
+    }
 
     /// As `encoding/json` of Go 1.26 says it.
     #[test]
