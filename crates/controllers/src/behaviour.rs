@@ -37,9 +37,25 @@ pub struct Behaviour {
     pub marks_disks_of_lost_nodes: bool,
     /// A manager's pod is made again only after a while: v1.10.0 and later.
     pub backs_off_manager_pods: bool,
+    /// How Go's maps are walked.
+    pub walk: Walk,
     /// What this model gets wrong on purpose; nothing, outside the test that shows
     /// that it would be noticed.
     pub defect: Option<Defect>,
+}
+
+/// In which order a map is walked. It is chance in any case; who wins a contested name
+/// hangs on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Walk {
+    /// Every order is as likely as any other; of no version of Go, and assumes nothing.
+    #[default]
+    Shuffled,
+    /// As programs built with Go 1.24 and later walk a map of up to eight entries: as
+    /// they were put in, from a random one of eight places on
+    /// (`internal/runtime/maps/table.go`, `Iter.Next`). What is read from an API server
+    /// was put in by the order of its keys, and was walked once to be copied.
+    Rotated,
 }
 
 impl Behaviour {
@@ -65,6 +81,7 @@ impl Behaviour {
             charges_copies: at >= (1, 8, 0),
             marks_disks_of_lost_nodes: at >= (1, 11, 0),
             backs_off_manager_pods: at >= (1, 10, 0),
+            walk: Walk::default(),
             defect: None,
         })
     }

@@ -49,7 +49,7 @@ mod view;
 pub mod volume;
 pub mod webhooks;
 
-pub use behaviour::Behaviour;
+pub use behaviour::{Behaviour, Walk};
 pub use defect::Defect;
 pub use effect::{Effect, Event, EventType, Level, LogLine, Object, Tolerance, Write};
 pub use parts::{Part, Parts, PartsError};

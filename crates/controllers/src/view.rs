@@ -8,9 +8,10 @@ use fixname_longhorn::{
     BackingImage, BackingImageDataSource, BackingImageManager, DiskType, Node, Replica, Setting,
     Volume,
 };
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 
+use crate::behaviour::Walk;
 use crate::store::Store;
 
 /// What the caches show. Cloning shares the objects.
@@ -51,6 +52,30 @@ pub(crate) const LABEL_REPLICA_DISK: &str = "longhorndiskuuid";
 pub(crate) fn shuffled<T>(items: impl IntoIterator<Item = T>, rng: &mut impl Rng) -> Vec<T> {
     let mut items: Vec<T> = items.into_iter().collect();
     items.shuffle(rng);
+    items
+}
+
+/// The entries of an object's map, given by the order of their keys, as Go walks them.
+pub(crate) fn walked<T>(
+    items: impl IntoIterator<Item = T>,
+    walk: Walk,
+    rng: &mut impl Rng,
+) -> Vec<T> {
+    /// The places of a small map.
+    const PLACES: usize = 8;
+    let mut items: Vec<T> = items.into_iter().collect();
+    match walk {
+        Walk::Rotated if items.len() <= PLACES => {
+            // Once to be copied, once to be walked; empty places are passed over.
+            for _ in 0..2 {
+                let from = rng.random_range(0..PLACES);
+                if from < items.len() {
+                    items.rotate_left(from);
+                }
+            }
+        }
+        Walk::Rotated | Walk::Shuffled => items.shuffle(rng),
+    }
     items
 }
 

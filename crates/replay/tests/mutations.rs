@@ -9,8 +9,10 @@ use fixname_replay::conform::{ConformOptions, Line, Tampering, conform, parse, t
 const RUNS: &[u8] = include_bytes!("data/longhorn-runs.jsonl.gz");
 const ROWS: &[u8] = include_bytes!("data/admission.jsonl.gz");
 
-/// Seeds tried for each run.
+/// Seeds tried for each run, from each of these: the first ones walk maps as Go does, the
+/// others in any order.
 const SEEDS: u64 = 8;
+const FIRST_SEEDS: [u64; 2] = [0, 16];
 
 fn lines(packed: &[u8]) -> Vec<Line> {
     let text = text(packed).expect("the packed test data is whole");
@@ -18,14 +20,17 @@ fn lines(packed: &[u8]) -> Vec<Line> {
 }
 
 fn reproduced(lines: &[Line], tampering: Tampering) -> bool {
-    let options = ConformOptions {
-        seeds: SEEDS,
-        agreement: 0,
-        tampering,
-        ..ConformOptions::default()
-    };
-    let result = conform(lines, &options).expect("the recorded cluster can be made");
-    result.recordings.iter().all(|r| r.matches)
+    FIRST_SEEDS.into_iter().any(|seed| {
+        let options = ConformOptions {
+            seed,
+            seeds: SEEDS,
+            agreement: 0,
+            tampering,
+            ..ConformOptions::default()
+        };
+        let result = conform(lines, &options).expect("the recorded cluster can be made");
+        result.recordings.iter().all(|r| r.matches)
+    })
 }
 
 /// What is turned off, and the run that shows it.

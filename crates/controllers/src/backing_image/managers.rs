@@ -15,7 +15,7 @@ use rand::Rng;
 use super::{Ended, Reconcile, Step};
 use crate::defect::Defect;
 use crate::effect::{Effect, Object, Tolerance, Write};
-use crate::view::{ReadyDisk, shuffled};
+use crate::view::{ReadyDisk, shuffled, walked};
 
 /// The label of a manager that holds the name of its node.
 const LABEL_NODE: &str = "longhorn.io/node";
@@ -36,7 +36,7 @@ impl<R: Rng> Reconcile<'_, R> {
             .collect();
         let order = match self.has(Defect::VisitsDisksInOrder) {
             true => wanted,
-            false => shuffled(wanted, &mut self.order),
+            false => walked(wanted, self.context.behaviour.walk, &mut self.order),
         };
         for (uuid, engine) in order {
             if engine != DataEngine::V2 || self.has(Defect::ServesV2Disks) {

@@ -9,7 +9,7 @@ use rand::Rng;
 use super::{Reconcile, Step};
 use crate::defect::Defect;
 use crate::effect::{Object, Tolerance, Write};
-use crate::view::{ReadyDisk, shuffled};
+use crate::view::{ReadyDisk, walked};
 
 /// What the scheduler of copies says when it finds none.
 const NO_DISK: &str = "unable to get a ready node disk";
@@ -82,7 +82,8 @@ impl<R: Rng> Reconcile<'_, R> {
         self.info("Creating backing image data source");
         let wanted = self.image.spec.disk_file_spec_map.clone();
         let mut found: Option<(ReadyDisk, bool)> = None;
-        for uuid in shuffled(wanted.unwrap_or_default().into_keys(), self.rng) {
+        let walk = self.context.behaviour.walk;
+        for uuid in walked(wanted.unwrap_or_default().into_keys(), walk, self.rng) {
             let Some(disk) = self.view.ready_disk(&uuid, self.rng) else {
                 continue;
             };

@@ -1,8 +1,10 @@
 //! One Longhorn manager process: caches, and for each of the controllers in the
 //! registry a work queue, five workers and resyncs; and the rounds on their timers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use fixname_longhorn::BackingImage;
 use fixname_longhorn::objects::is_true;
 use fixname_naming::ImageRef;
 use futures::StreamExt;
@@ -27,7 +29,7 @@ use crate::parts::Parts;
 use crate::plan::Seat;
 use crate::queue::{Verdict, WorkQueue};
 use crate::trace::TraceItem;
-use crate::view::shuffled;
+use crate::view::{View, shuffled};
 
 /// Workers of each controller (`controller/controller_manager.go:28` at v1.9.1).
 const WORKERS: usize = 5;
@@ -195,8 +197,16 @@ struct Finished {
     key: String,
     ended: Ended,
     written: Vec<Object>,
-    /// The random numbers of this reconcile, from their start.
+    reading: Reading,
+}
+
+/// What a reconcile goes on with when it looks into its caches again.
+struct Reading {
+    /// Its random numbers, from their start.
     choices: ChaCha8Rng,
+    /// The image that it works on. The real code reads it once, and writes to it what
+    /// became of that one, whatever has changed meanwhile.
+    image: Option<Arc<BackingImage>>,
     /// How often it has looked again.
     rereads: u32,
 }
@@ -230,7 +240,7 @@ impl Run {
                     Err(error) => self.sender.note(TraceItem::Trouble(error.to_string())),
                 },
                 Some(finished) = workers.next() => {
-                    if finished.ended == Ended::Reread && finished.rereads < MOST_REREADS {
+                    if finished.ended == Ended::Reread && finished.reading.rereads < MOST_REREADS {
                         workers.push(self.reread(finished));
                         continue;
                     }
@@ -308,8 +318,12 @@ impl Run {
     }
 
     fn reconcile(&mut self, controller: usize, key: String) -> Work {
-        let rng = self.next_rng();
-        self.go_on(controller, key, rng, 0)
+        let reading = Reading {
+            choices: self.next_rng(),
+            image: self.caches.view.images.get(&key).cloned(),
+            rereads: 0,
+        };
+        self.go_on(controller, key, reading)
     }
 
     /// The node whose manager works on an object; none if no manager is up.
@@ -331,7 +345,7 @@ impl Run {
 
     /// Decides what a reconcile does, first or after it has written something, and
     /// carries it out in its own time.
-    fn go_on(&mut self, controller: usize, key: String, choices: ChaCha8Rng, rereads: u32) -> Work {
+    fn go_on(&mut self, controller: usize, key: String, reading: Reading) -> Work {
         let mut rng = self.next_rng();
         let sender = self.sender.clone();
         let options = &self.options;
@@ -339,7 +353,7 @@ impl Run {
             None => Vec::new(),
             Some(node) => (self.controllers[controller].controller.reconcile)(
                 &key,
-                &self.caches.view,
+                &self.view_with(&key, reading.image.as_ref()),
                 &Context {
                     behaviour: &options.behaviour,
                     namespace: &sender.namespace,
@@ -347,7 +361,7 @@ impl Run {
                     manager_image: &options.manager_image,
                     now: sender.clock.now(),
                 },
-                &mut choices.clone(),
+                &mut reading.choices.clone(),
             ),
         };
         Box::pin(async move {
@@ -358,16 +372,28 @@ impl Run {
                 key,
                 ended,
                 written,
-                choices,
-                rereads,
+                reading,
             }
         })
     }
 
+    /// The caches, but with that image as it was read.
+    fn view_with(&self, key: &str, image: Option<&Arc<BackingImage>>) -> View {
+        let mut view = self.caches.view.clone();
+        if let Some(image) = image
+            && !(view.images.get(key)).is_some_and(|cached| {
+                cached.metadata.resource_version == image.metadata.resource_version
+            })
+        {
+            view.images.insert(key.to_owned(), Arc::clone(image));
+        }
+        view
+    }
+
     /// Goes on once the caches show what was written: the real code waits for that
     /// (`datastore/longhorn.go`, `verifyCreation` and `verifyUpdate`).
-    fn reread(&mut self, finished: Finished) -> Work {
-        let rereads = finished.rereads + 1;
+    fn reread(&mut self, mut finished: Finished) -> Work {
+        finished.reading.rereads += 1;
         for object in &finished.written {
             self.caches.remember(object.clone());
         }
@@ -375,18 +401,22 @@ impl Run {
             let Finished {
                 controller,
                 key,
-                choices,
+                written,
+                mut reading,
                 ..
             } = finished;
-            return self.go_on(controller, key, choices, rereads);
+            for object in written {
+                // It goes on with what its own write has answered.
+                if let Object::BackingImage(image) = object {
+                    reading.image = Some(Arc::new(*image));
+                }
+            }
+            return self.go_on(controller, key, reading);
         }
         let clock = self.sender.clock;
         Box::pin(async move {
             clock.sleep(CACHE_WAIT).await;
-            Finished {
-                rereads,
-                ..finished
-            }
+            finished
         })
     }
 

@@ -9,7 +9,7 @@ use fixname_controllers::driver::{
 };
 use fixname_controllers::pods::{Pods, Reports};
 use fixname_controllers::webhooks::Webhooks;
-use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceEntry, TraceItem};
+use fixname_controllers::{Behaviour, Part, Parts, Seat, Trace, TraceEntry, TraceItem, Walk};
 use fixname_longhorn::NAMESPACE;
 use fixname_naming::{ImageRef, LonghornVersion};
 use futures::future::Either;
@@ -85,6 +85,7 @@ pub(super) fn play(
             latency: Duration::ZERO,
             cache_lag: Duration::ZERO,
             pause: Duration::ZERO,
+            startup: Duration::ZERO,
         };
         let outcome = stage.play(recording, seed, extent, tampering).await;
         let cleaned = place.clean_up(&BTreeSet::new()).await;
@@ -118,6 +119,7 @@ fn embedded(
             latency: latency(seed),
             cache_lag: cache_lag(seed),
             pause: pause(seed),
+            startup: startup(seed),
         };
         stage.play(recording, seed, extent, options.tampering).await
     })
@@ -134,6 +136,8 @@ struct Stage {
     /// Between two writes of the recorder: of one operation, or (at most) of one look
     /// at the pods.
     pause: Duration,
+    /// Between the start of a process and its first look at anything.
+    startup: Duration,
 }
 
 impl Stage {
@@ -183,12 +187,36 @@ fn pause(seed: u64) -> Duration {
     Duration::from_millis(longest).mul_f64(rng.random::<f64>())
 }
 
+/// In which order maps are walked, by seed: by turns as the recorder's programs did, which
+/// were built with Go 1.26, and in any order.
+fn walk(seed: u64) -> Walk {
+    match (seed / (4 * LATENCIES.len() as u64)).is_multiple_of(2) {
+        true => Walk::Rotated,
+        false => Walk::Shuffled,
+    }
+}
+
+/// How long a process takes to start, by seed: in every third round of latencies it is
+/// there at once, else the pods have been looked at before it looks at anything.
+fn startup(seed: u64) -> Duration {
+    /// The longest; the recorded ones began to work 0.4 to 2 s after they were started.
+    const LONGEST: Duration = Duration::from_millis(1500);
+    let round = seed / LATENCIES.len() as u64;
+    if round.is_multiple_of(3) {
+        return Duration::ZERO;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(1);
+    LONGEST.mul_f64(rng.random::<f64>())
+}
+
 struct Player<'a> {
     recording: &'a Recording,
     seed: u64,
     tampering: Tampering,
     started: u64,
     cache_lag: Duration,
+    startup: Duration,
     sender: Sender,
     operator: Operator,
     image: watch::Sender<ImageRef>,
@@ -231,6 +259,7 @@ impl<'a> Player<'a> {
             tampering,
             started: 0,
             cache_lag: stage.cache_lag,
+            startup: stage.startup,
             _environment: Environment::start_reporting(
                 Sender {
                     client: client.clone(),
@@ -271,6 +300,9 @@ impl<'a> Player<'a> {
             let before = index.checked_sub(1).map(|i| &self.recording.steps[i]);
             let refused = self.act(step, before).await?;
             let mut trace = self.sender.trace.since(since);
+            if !self.seed.is_multiple_of(2) {
+                lose_last_events(&mut trace);
+            }
             for entry in &mut trace {
                 in_longhorns_namespace(entry, &self.sender.namespace);
             }
@@ -343,6 +375,7 @@ impl<'a> Player<'a> {
             self.start_second(change)?;
         }
         if is_replaced || has_ended {
+            clock.sleep(self.startup).await;
             let process = self.process(&step.longhorn_version, &step.manager_image, CONTROLLER)?;
             self.first = Some(process);
         }
@@ -379,6 +412,7 @@ impl<'a> Player<'a> {
             StandIns::PodsOnly => Parts::NONE.with(Part::BackingImage),
         };
         let mut behaviour = Behaviour::of(version).map_err(BackendError::new)?;
+        behaviour.walk = walk(self.seed);
         if let Some(tamper) = self.tampering.behaviour {
             tamper(&mut behaviour);
         }
@@ -400,6 +434,21 @@ impl<'a> Player<'a> {
             TraceItem::Panic(text) => Some(text.clone()),
             _ => None,
         })
+    }
+}
+
+/// Events are written down beside the work: a process that crashes takes those of its
+/// last moment with it.
+fn lose_last_events(trace: &mut Vec<TraceEntry>) {
+    const MOMENT: Duration = Duration::from_millis(5);
+    let crash = trace
+        .iter()
+        .find(|entry| matches!(entry.item, TraceItem::Panic(_)));
+    if let Some(crash) = crash.map(|entry| entry.at) {
+        trace.retain(|entry| {
+            let is_last = entry.at <= crash && entry.at + MOMENT >= crash;
+            !(is_last && matches!(entry.item, TraceItem::Event(_)))
+        });
     }
 }
 
