@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fixname_apiserver::{Admission, AdmissionRequest, Cause, Denial, Operation, Verdict};
 use fixname_controllers::webhooks::{
-    self, Cluster, MUTATOR, Patch, Refusal, Request, Source, VALIDATOR, Webhooks,
+    self, Cluster, MUTATOR, Patch, Refusal, Request, VALIDATOR, Webhooks,
 };
 use fixname_longhorn::objects::GROUP;
 use kube::Client;
@@ -96,7 +96,7 @@ impl Hook {
     async fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
         let asked = asked(request);
         let webhooks = self.webhooks.get();
-        let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
+        let cluster = see(&self.client, &request.namespace, &webhooks, &asked).await?;
         let patch = webhooks
             .mutate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(MUTATOR, refusal))?;
@@ -118,7 +118,7 @@ impl Hook {
     async fn validated(&self, request: &AdmissionRequest) -> Result<(), Denial> {
         let asked = asked(request);
         let webhooks = self.webhooks.get();
-        let cluster = see(&self.client, &request.namespace, webhooks.needs(&asked)).await?;
+        let cluster = see(&self.client, &request.namespace, &webhooks, &asked).await?;
         webhooks
             .validate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(VALIDATOR, refusal))
@@ -164,9 +164,15 @@ fn asked(request: &AdmissionRequest) -> Request<'_> {
 
 /// What the cluster shows of the kinds that are asked for. A kind that the server
 /// does not know has no objects.
-async fn see(client: &Client, namespace: &str, needed: &[Source]) -> Result<Cluster, Denial> {
+async fn see(
+    client: &Client,
+    namespace: &str,
+    webhooks: &Webhooks,
+    asked: &Request<'_>,
+) -> Result<Cluster, Denial> {
     let mut cluster = Cluster::default();
-    for source in needed {
+    cluster.machine_cpus = webhooks.machine_cpus;
+    for source in webhooks.needs(asked) {
         let (group, version, plural, kind, is_namespaced) = source.api();
         let kind = GroupVersionKind::gvk(group, version, kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, plural);

@@ -85,6 +85,8 @@ impl Source {
 /// What the caches of the webhook server show.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
+    /// How many CPUs the machine has on which the webhooks run, if that is known.
+    pub machine_cpus: Option<u32>,
     objects: BTreeMap<Source, Vec<Value>>,
 }
 

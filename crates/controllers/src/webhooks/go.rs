@@ -114,6 +114,19 @@ pub(super) fn shortest(number: f64) -> String {
     }
 }
 
+/// As `encoding/json` writes a number: with an exponent from 21 digits on.
+pub(super) fn json_number(number: f64) -> String {
+    let size = number.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let written = format!("{number:e}");
+        return match written.split_once('e') {
+            Some((digits, exponent)) if size >= 1.0 => format!("{digits}e+{exponent}"),
+            _ => written,
+        };
+    }
+    number.to_string()
+}
+
 /// `strconv.FormatFloat` without an exponent.
 pub(super) fn plain(number: f64) -> String {
     if number.is_infinite() {
@@ -183,6 +196,9 @@ mod tests {
             assert_eq!(shortest(number), shown);
         }
         assert_eq!(plain(1e20), "100000000000000000000");
+        assert_eq!(json_number(1e20), "100000000000000000000");
+        assert_eq!(json_number(1e30), "1e+30");
+        assert_eq!(json_number(-2.5e-7), "-2.5e-7");
     }
 
     #[test]

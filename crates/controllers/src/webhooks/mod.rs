@@ -75,7 +75,7 @@ pub struct Patch {
     pub path: String,
     /// By what.
     pub value: Value,
-    /// Why it cannot be read, if a text stands in it that is no JSON.
+    /// What was written, if that is no JSON.
     #[serde(skip)]
     undecodable: Option<String>,
 }
@@ -87,8 +87,8 @@ impl Patch {
         let written = format!(r#"{{"op": "replace", "path": "{path}", "value": {value}}}"#);
         match json::parse(&written) {
             Ok(step) => Self::replace(text(&step["path"]), step["value"].clone()),
-            Err(why) => Self {
-                undecodable: Some(why),
+            Err(_) => Self {
+                undecodable: Some(written),
                 ..Self::replace(path.to_string(), Value::Null)
             },
         }
@@ -166,6 +166,9 @@ type Patches = Result<Vec<Patch>, Refusal>;
 pub struct Webhooks {
     /// What they do.
     pub rules: Rules,
+    /// How many CPUs the machine has on which they run, if that is known: before
+    /// v1.10.0 the mask of CPUs is held against them.
+    pub machine_cpus: Option<u32>,
 }
 
 impl Webhooks {
@@ -177,6 +180,7 @@ impl Webhooks {
     pub fn of(version: &LonghornVersion) -> Result<Self, UnknownVersion> {
         Ok(Self {
             rules: Rules::of(version)?,
+            machine_cpus: None,
         })
     }
 
@@ -241,7 +245,8 @@ impl Webhooks {
             return Ok(Vec::new());
         }
         let (old, new) = (request.old, request.new);
-        decode::check(kind(request.resource), new).map_err(Refusal::internal)?;
+        decode::check(&self.rules.version, kind(request.resource), new)
+            .map_err(Refusal::internal)?;
         match (request.resource, request.operation) {
             ("backingimages", Operation::Create) => image::fill_in(&self.rules, new, cluster),
             ("backingimages", _) => image::fill_in_update(&self.rules, old, new),
@@ -305,6 +310,20 @@ pub fn is_decodable(patches: &[Patch]) -> bool {
     patches.iter().all(|patch| patch.undecodable.is_none())
 }
 
+/// What is wrong with the patch as a whole: a text that one step leaves open ends in
+/// the next.
+fn undecodable(patches: &[Patch]) -> Option<String> {
+    if is_decodable(patches) {
+        return None;
+    }
+    let written = patches.iter().map(|patch| match &patch.undecodable {
+        Some(written) => written.clone(),
+        None => json!(patch).to_string(),
+    });
+    let written = written.collect::<Vec<_>>().join(",");
+    json::parse(&format!("[{written}]")).err()
+}
+
 /// Applies a patch as the API server does.
 ///
 /// # Errors
@@ -312,7 +331,7 @@ pub fn is_decodable(patches: &[Patch]) -> bool {
 /// The server's words, if it cannot read the patch, or if a parent of a path is not
 /// there: the request then fails with code 500.
 pub fn apply(object: &mut Value, patches: &[Patch]) -> Result<(), String> {
-    if let Some(why) = patches.iter().find_map(|patch| patch.undecodable.as_ref()) {
+    if let Some(why) = undecodable(patches) {
         return Err(format!(
             "failed calling webhook {}: received undecodable patch in webhook response: {why}",
             go::quote(MUTATOR)
@@ -333,6 +352,10 @@ pub fn apply(object: &mut Value, patches: &[Patch]) -> Result<(), String> {
         let key = key.replace("~1", "/").replace("~0", "~");
         parent.insert(key, patch.value.clone());
     }
+    // Metadata is read into Go's type, which does not keep an empty map.
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.retain(|key, value| key != "labels" || *value != json!({}));
+    }
     Ok(())
 }
 
@@ -343,7 +366,7 @@ fn text(value: &Value) -> &str {
 
 /// A number, 0 if it is absent.
 fn number(value: &Value) -> i64 {
-    decode::whole(value).unwrap_or_default()
+    decode::number(value).unwrap_or_default()
 }
 
 /// A flag, false if it is absent.

@@ -1,10 +1,13 @@
 //! Settings: what the mutator fills in, and what the validator refuses
 //! (`webhook/resources/setting`, `ValidateSetting` in `datastore` and in `types`).
 //! `definitions` is the table of all settings of all releases, `value` checks one
-//! value, `special` what single settings are checked for besides.
+//! value, `form` the texts that have a form, `special` what else single settings need.
 
+mod cpu;
 mod cron;
 mod definitions;
+mod engine;
+mod form;
 mod special;
 mod value;
 
@@ -17,9 +20,9 @@ use super::cluster::{Cluster, Source};
 use super::rules::{Rules, SettingCheck};
 use super::{Patch, Patches, Refusal, Verdict, name, text};
 
+pub(super) use cpu::reservation as cpu_reservation;
 pub(super) use definitions::Definition;
 pub use definitions::setting_default;
-pub(super) use special::cpu_reservation;
 pub(super) use value::check as value;
 
 /// What the rules look at.
@@ -58,13 +61,13 @@ pub(super) fn fill_in(rules: &Rules, setting: &Value, rng: &mut impl Rng) -> Pat
 
 /// `NormalizeSettingValue`: a list of CPUs becomes a mask.
 fn normalize(rules: &Rules, name: &str, value: String) -> Result<String, String> {
-    if !rules.normalizes_cpu_masks || name != special::CPU_MASK {
+    if !rules.normalizes_cpu_masks || name != cpu::MASK {
         return Ok(value);
     }
     let masks: BTreeMap<String, String> = serde_json::from_str(&value).unwrap_or_default();
     let mut normal = BTreeMap::new();
     for (engine, mask) in masks {
-        let mask = special::normal_mask(&mask).map_err(|why| {
+        let mask = cpu::normal_mask(&mask).map_err(|why| {
             format!("failed to normalize CPU mask for data engine {engine}: {why}")
         })?;
         normal.insert(engine, mask);

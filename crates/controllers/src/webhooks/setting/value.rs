@@ -10,7 +10,7 @@ use super::super::cluster::Cluster;
 use super::super::rules::{Rules, SettingCheck};
 use super::super::{decode, go};
 use super::definitions::{Definition, ValueType};
-use super::special;
+use super::form;
 use crate::view::shuffled;
 
 /// The engine of a value that is for all of them.
@@ -60,7 +60,7 @@ fn single(rules: &Rules, definition: &Definition, name: &str, value: &str) -> Re
             Ok(())
         }
         ValueType::Text if !definition.choices.is_empty() => choice(definition, value),
-        ValueType::Text => special::form(rules, name, value),
+        ValueType::Text => form::check(rules, name, value),
         ValueType::Bool | ValueType::Float | ValueType::Any => Ok(()),
     }
 }
@@ -135,7 +135,7 @@ fn engines(
                 if !definition.choices.is_empty() {
                     choice(definition, &value)?;
                 }
-                special::form(rules, name, &value)?;
+                form::check(rules, name, &value)?;
             }
             Ok(())
         }

@@ -9,7 +9,7 @@ use fixname_controllers::webhooks::Webhooks;
 use serde_json::{Value, json};
 
 pub use format::Row;
-use format::{After, Answer, By, Object, PatchStep};
+use format::{After, Answer, By, Cause, Object, PatchStep};
 
 use super::ConformOptions;
 use super::compare::Difference;
@@ -19,12 +19,16 @@ use play::Played;
 /// How many orders of Go's maps are tried; texts may hang on them.
 const ORDERS: u64 = 16;
 
+/// The CPUs of the machine on which the rows were recorded.
+const RECORDER_CPUS: u32 = 2;
+
 /// Where the model answers differently, with the order of maps that comes closest.
 pub(super) fn differences(
     row: &Row,
     options: &ConformOptions,
 ) -> Result<(Vec<Difference>, u64), BackendError> {
     let mut webhooks = Webhooks::of(&row.version).map_err(BackendError::new)?;
+    webhooks.machine_cpus = Some(RECORDER_CPUS);
     if let Some(tamper) = options.tampering.rules {
         tamper(&mut webhooks.rules);
     }
@@ -61,7 +65,7 @@ fn compare(row: &Row, played: &Played) -> Vec<Difference> {
             });
         }
     };
-    let (recorded, model) = (&row.result, &played.answer);
+    let (recorded, model) = (&in_order(&row.result), &in_order(&played.answer));
     differ("allowed", json!(recorded.allowed), json!(model.allowed));
     differ("code", json!(recorded.code), json!(model.code));
     differ("message", json!(recorded.message), json!(model.message));
@@ -75,6 +79,22 @@ fn compare(row: &Row, played: &Played) -> Vec<Difference> {
         differ("after", shown(after), shown(&played.after));
     }
     found
+}
+
+/// The errors of a schema by field: the API server walks a map of Go's, and names them
+/// in its order.
+fn in_order(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    let listed = |causes: &[Cause]| {
+        let causes = causes.iter().map(|c| format!("{}: {}", c.field, c.message));
+        causes.collect::<Vec<_>>().join(", ")
+    };
+    let before = listed(&answer.causes);
+    let key = |cause: &Cause| (cause.field.clone(), cause.message.clone());
+    answer.causes.sort_by_key(key);
+    let after = listed(&answer.causes);
+    answer.message = answer.message.map(|text| text.replace(&before, &after));
+    answer
 }
 
 /// The steps for different places in the order of the places: which disk of a node

@@ -3,144 +3,25 @@
 //! webhook is asked before the API server holds an object against its schema, so a
 //! value of the wrong kind is refused by it, with code 500.
 
+mod types;
+
+use std::ops::RangeInclusive;
+
+use fixname_naming::LonghornVersion;
 use serde_json::Value;
 
-/// The fields of a type: the key, or the path to it through embedded types, and the
-/// type as Go prints it. A field that the schemas do not know never gets here, so all
-/// releases can have the fields of the newest.
-type Fields = &'static [(&'static str, &'static str)];
-
-const STRUCTS: &[(&str, Fields)] = &[
-    ("BackingImage", &[("spec", "v1beta2.BackingImageSpec")]),
-    (
-        "BackingImageSpec",
-        &[
-            ("disks", "map[string]string"),
-            (
-                "diskFileSpecMap",
-                "map[string]*v1beta2.BackingImageDiskFileSpec",
-            ),
-            ("checksum", "string"),
-            ("sourceType", "v1beta2.BackingImageDataSourceType"),
-            ("sourceParameters", "map[string]string"),
-            ("minNumberOfCopies", "int"),
-            ("diskSelector", "[]string"),
-            ("nodeSelector", "[]string"),
-            ("secret", "string"),
-            ("secretNamespace", "string"),
-            ("dataEngine", "v1beta2.DataEngineType"),
-        ],
-    ),
-    (
-        "BackingImageDiskFileSpec",
-        &[
-            ("evictionRequested", "bool"),
-            ("dataEngine", "v1beta2.DataEngineType"),
-        ],
-    ),
-    (
-        "BackingImageManager",
-        &[("spec", "v1beta2.BackingImageManagerSpec")],
-    ),
-    (
-        "BackingImageManagerSpec",
-        &[
-            ("image", "string"),
-            ("nodeID", "string"),
-            ("diskUUID", "string"),
-            ("diskPath", "string"),
-            ("backingImages", "map[string]string"),
-        ],
-    ),
-    (
-        "BackingImageDataSource",
-        &[("spec", "v1beta2.BackingImageDataSourceSpec")],
-    ),
-    (
-        "BackingImageDataSourceSpec",
-        &[
-            ("nodeID", "string"),
-            ("uuid", "string"),
-            ("diskUUID", "string"),
-            ("diskPath", "string"),
-            ("checksum", "string"),
-            ("sourceType", "v1beta2.BackingImageDataSourceType"),
-            ("parameters", "map[string]string"),
-            ("fileTransferred", "bool"),
-        ],
-    ),
-    ("Node", &[("spec", "v1beta2.NodeSpec")]),
-    (
-        "NodeSpec",
-        &[
-            ("name", "string"),
-            ("disks", "map[string]v1beta2.DiskSpec"),
-            ("allowScheduling", "bool"),
-            ("evictionRequested", "bool"),
-            ("tags", "[]string"),
-            ("instanceManagerCPURequest", "int"),
-        ],
-    ),
-    (
-        "DiskSpec",
-        &[
-            ("diskType", "v1beta2.DiskType"),
-            ("path", "string"),
-            ("diskDriver", "v1beta2.DiskDriver"),
-            ("allowScheduling", "bool"),
-            ("evictionRequested", "bool"),
-            ("storageReserved", "int64"),
-            ("tags", "[]string"),
-        ],
-    ),
-    ("Replica", &[("spec", "v1beta2.ReplicaSpec")]),
-    (
-        "ReplicaSpec",
-        &[
-            ("InstanceSpec.volumeName", "string"),
-            ("InstanceSpec.volumeSize", QUOTED),
-            ("InstanceSpec.nodeID", "string"),
-            ("InstanceSpec.image", "string"),
-            ("InstanceSpec.desireState", "v1beta2.InstanceState"),
-            ("InstanceSpec.logRequested", "bool"),
-            ("InstanceSpec.salvageRequested", "bool"),
-            ("InstanceSpec.dataEngine", "v1beta2.DataEngineType"),
-            ("engineName", "string"),
-            ("migrationEngineName", "string"),
-            ("healthyAt", "string"),
-            ("lastHealthyAt", "string"),
-            ("failedAt", "string"),
-            ("lastFailedAt", "string"),
-            ("diskID", "string"),
-            ("diskPath", "string"),
-            ("dataDirectoryName", "string"),
-            ("backingImage", "string"),
-            ("active", "bool"),
-            ("hardNodeAffinity", "string"),
-            ("revisionCounterDisabled", "bool"),
-            ("unmapMarkDiskChainRemovedEnabled", "bool"),
-            ("rebuildRetryCount", "int"),
-            ("evictionRequested", "bool"),
-            ("snapshotMaxCount", "int"),
-            ("snapshotMaxSize", QUOTED),
-            ("linkedCloneSrcReplicaName", "string"),
-        ],
-    ),
-    ("Setting", &[("value", "string")]),
-];
-
-/// A number written as a text.
-const QUOTED: &str = "int64,string";
-
-fn fields_of(name: &str) -> Option<Fields> {
-    let found = STRUCTS.iter().find(|(of, _)| *of == name);
-    found.map(|(_, fields)| *fields)
-}
+use super::go;
+use types::{Fields, QUOTED, TIME, fields_of, has};
 
 /// Reads an object of a kind; what cannot be read first is named, in the order in
 /// which the API server writes it, that of its keys.
-pub(super) fn check(kind: &'static str, object: &Value) -> Result<(), String> {
+pub(super) fn check(
+    version: &LonghornVersion,
+    kind: &'static str,
+    object: &Value,
+) -> Result<(), String> {
     let place = Place {
+        version,
         of: kind,
         path: String::new(),
     };
@@ -149,12 +30,13 @@ pub(super) fn check(kind: &'static str, object: &Value) -> Result<(), String> {
 
 /// Where a value stands: the innermost type with a field for it, and the path there
 /// without the keys of maps.
-struct Place {
+struct Place<'a> {
+    version: &'a LonghornVersion,
     of: &'static str,
     path: String,
 }
 
-impl Place {
+impl Place<'_> {
     fn error(&self, what: &str, go_type: &str) -> Result<(), String> {
         Err(format!(
             "json: cannot unmarshal {what} into Go struct field {}.{} of type {go_type}",
@@ -163,14 +45,18 @@ impl Place {
     }
 }
 
-fn in_struct(place: &Place, fields: Fields, object: &Value) -> Result<(), String> {
+fn in_struct(place: &Place<'_>, fields: Fields, object: &Value) -> Result<(), String> {
     let key_of = |path: &'static str| path.rsplit('.').next().unwrap_or(path);
     for (key, value) in super::entries(object) {
         let field = fields.iter().find(|(path, _)| key_of(path) == key);
         let Some((path, go_type)) = field else {
             continue;
         };
+        if !has(place.version, place.of, key) {
+            continue;
+        }
         let inner = Place {
+            version: place.version,
             of: place.of,
             path: match place.path.as_str() {
                 "" => (*path).to_owned(),
@@ -205,7 +91,7 @@ pub(super) fn cannot(go_type: &str, kind: &str, value: &Value) -> Result<(), Str
     ))
 }
 
-fn read(place: &Place, go_type: &'static str, value: &Value) -> Result<(), String> {
+fn read(place: &Place<'_>, go_type: &'static str, value: &Value) -> Result<(), String> {
     // Null leaves every field as it is.
     if value.is_null() {
         return Ok(());
@@ -223,6 +109,7 @@ fn read(place: &Place, go_type: &'static str, value: &Value) -> Result<(), Strin
         let Value::Array(list) = value else {
             return wrong(go_type);
         };
+        let of = of.trim_start_matches('*');
         return list.iter().try_for_each(|value| read(place, of, value));
     }
     let named = go_type.strip_prefix("v1beta2.");
@@ -231,39 +118,76 @@ fn read(place: &Place, go_type: &'static str, value: &Value) -> Result<(), Strin
             return wrong(go_type);
         }
         let path = place.path.clone();
-        return in_struct(&Place { of, path }, fields, value);
+        let version = place.version;
+        return in_struct(&Place { version, of, path }, fields, value);
     }
     match (go_type, value) {
         (QUOTED, _) => quoted(place, value),
+        (TIME, Value::String(text)) => time(text),
+        (TIME, _) => wrong("string"),
         ("bool", Value::Bool(_)) => Ok(()),
-        ("int" | "int64", Value::Number(number)) => match whole(value) {
-            Some(_) => Ok(()),
-            None => {
-                let written = number.as_f64().unwrap_or_default();
+        ("bool", _) => wrong(go_type),
+        _ => match (bounds(go_type), value) {
+            (Some(bounds), Value::Number(number)) => {
+                if whole(value).is_some_and(|number| bounds.contains(&number)) {
+                    return Ok(());
+                }
+                let written = go::json_number(number.as_f64().unwrap_or_default());
                 place.error(&format!("number {written}"), go_type)
             }
+            (None, Value::String(_)) => Ok(()),
+            _ => wrong(go_type),
         },
-        ("bool" | "int" | "int64", _) => wrong(go_type),
-        (_, Value::String(_)) => Ok(()),
-        _ => wrong(go_type),
     }
 }
 
+/// What a type of whole numbers can hold.
+fn bounds(go_type: &str) -> Option<RangeInclusive<i128>> {
+    Some(match go_type {
+        "int" | "int64" => i64::MIN.into()..=i64::MAX.into(),
+        "int32" => i32::MIN.into()..=i32::MAX.into(),
+        "uint64" => 0..=u64::MAX.into(),
+        "uint16" => 0..=u16::MAX.into(),
+        "uint8" => 0..=u8::MAX.into(),
+        _ => return None,
+    })
+}
+
+/// A time must at least begin with a year; what follows is not looked at.
+fn time(text: &str) -> Result<(), String> {
+    const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
+    let begins_with_a_year = text.len() >= 4 && text.bytes().take(4).all(|b| b.is_ascii_digit());
+    if begins_with_a_year {
+        return Ok(());
+    }
+    let text = go::quote(text);
+    Err(format!(
+        "parsing time {text} as \"{LAYOUT}\": cannot parse {text} as \"2006\""
+    ))
+}
+
 /// A number without a fraction; the API server writes `1e2` as 100.
-pub(super) fn whole(value: &Value) -> Option<i64> {
+fn whole(value: &Value) -> Option<i128> {
     let from_float = || {
         let float = value.as_f64()?;
-        let fits = float.fract() == 0.0 && float.abs() < 9_223_372_036_854_775_808.0;
+        let fits = float.fract() == 0.0 && float.abs() < 1e21;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "it has no fraction and fits"
         )]
-        fits.then_some(float as i64)
+        fits.then_some(float as i128)
     };
-    value.as_i64().or_else(from_float)
+    let signed = value.as_i64().map(i128::from);
+    let unsigned = || value.as_u64().map(i128::from);
+    signed.or_else(unsigned).or_else(from_float)
 }
 
-fn quoted(place: &Place, value: &Value) -> Result<(), String> {
+/// Such a number, if 64 bits hold it.
+pub(super) fn number(value: &Value) -> Option<i64> {
+    whole(value).and_then(|number| number.try_into().ok())
+}
+
+fn quoted(place: &Place<'_>, value: &Value) -> Result<(), String> {
     let Value::String(text) = value else {
         return Err(
             "json: invalid use of ,string struct tag, trying to unmarshal unquoted value into int64"
@@ -276,7 +200,7 @@ fn quoted(place: &Place, value: &Value) -> Result<(), String> {
     } else if starts_as_a_number {
         place.error(&format!("number {text}"), "int64")
     } else {
-        let text = super::go::quote(text);
+        let text = go::quote(text);
         Err(format!(
             "json: invalid use of ,string struct tag, trying to unmarshal {text} into int64"
         ))
@@ -287,6 +211,10 @@ fn quoted(place: &Place, value: &Value) -> Result<(), String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn newest() -> LonghornVersion {
+        "v1.12.1".parse().unwrap()
+    }
 
     /// Recorded of v1.12.1's mutating webhook.
     #[test]
@@ -334,15 +262,15 @@ mod tests {
             ),
         ] {
             let why = format!("json: cannot unmarshal {why}");
-            assert_eq!(check(kind, &object), Err(why), "{object}");
+            assert_eq!(check(&newest(), kind, &object), Err(why), "{object}");
         }
     }
 
     #[test]
     fn what_fits_is_read() {
         let node = json!({"spec": {"tags": null, "disks": {"d": {"storageReserved": 1e2}}}});
-        assert_eq!(check("Node", &node), Ok(()));
+        assert_eq!(check(&newest(), "Node", &node), Ok(()));
         let replica = json!({"spec": {"volumeSize": "5", "unknown": [1]}});
-        assert_eq!(check("Replica", &replica), Ok(()));
+        assert_eq!(check(&newest(), "Replica", &replica), Ok(()));
     }
 }
