@@ -46,6 +46,7 @@ mod json;
 mod json_patch;
 mod kept;
 mod load;
+mod look;
 mod managed;
 mod meta;
 mod names;
@@ -81,6 +82,7 @@ pub use admission::{Admission, AdmissionRequest, Cause, Denial, Operation, UserI
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use fault::{FaultAction, FaultPlan, Faults, Matcher, Refusal};
 pub use load::{LoadError, Loaded};
+pub use look::{Object, WeakApiServer};
 pub use reply::{Dropped, ReplyBody};
 pub use serve::{ServeError, ServeOptions, Serving};
 pub use server::{ApiServer, ApiServerBuilder, ApiService};

@@ -102,40 +102,42 @@ pub(crate) fn group_version(group: &str, version: &str) -> String {
     }
 }
 
+/// The served versions of one resource.
+type Versions = BTreeMap<String, Arc<Resource>>;
+
 /// All that is served at one moment.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Registry {
-    /// (group, plural) → version → resource.
-    resources: BTreeMap<(String, String), BTreeMap<String, Arc<Resource>>>,
+    /// group → plural → version → resource. No look-up makes a text: each request has several.
+    resources: BTreeMap<String, BTreeMap<String, Versions>>,
     /// The stored definitions, by (group, plural), as far as discovery needs.
     order: BTreeMap<String, Vec<String>>,
 }
 
 impl Registry {
     pub(crate) fn add(&mut self, resource: Resource) {
-        let key = (resource.group.clone(), resource.plural.clone());
         let versions = self.order.entry(resource.group.clone()).or_default();
         if !versions.contains(&resource.version) {
             versions.push(resource.version.clone());
             versions.sort_by(|a, b| compare_versions(b, a));
         }
         self.resources
-            .entry(key)
+            .entry(resource.group.clone())
+            .or_default()
+            .entry(resource.plural.clone())
             .or_default()
             .insert(resource.version.clone(), Arc::new(resource));
     }
 
     pub(crate) fn remove(&mut self, group: &str, plural: &str) {
-        self.resources
-            .remove(&(group.to_owned(), plural.to_owned()));
+        let Some(resources) = self.resources.get_mut(group) else {
+            return;
+        };
+        resources.remove(plural);
         let mut left: Vec<String> = Vec::new();
-        for ((g, _), versions) in &self.resources {
-            if g == group {
-                for version in versions.keys() {
-                    if !left.contains(version) {
-                        left.push(version.clone());
-                    }
-                }
+        for version in resources.values().flat_map(BTreeMap::keys) {
+            if !left.contains(version) {
+                left.push(version.clone());
             }
         }
         left.sort_by(|a, b| compare_versions(b, a));
@@ -147,15 +149,13 @@ impl Registry {
     }
 
     pub(crate) fn get(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
-        self.resources
-            .get(&(group.to_owned(), plural.to_owned()))?
-            .get(version)
-            .cloned()
+        let versions = self.resources.get(group)?.get(plural)?;
+        versions.get(version).cloned()
     }
 
     /// Any served version of a resource: the storage version if it is served.
     pub(crate) fn any(&self, group: &str, plural: &str) -> Option<Arc<Resource>> {
-        let versions = self.resources.get(&(group.to_owned(), plural.to_owned()))?;
+        let versions = self.resources.get(group)?.get(plural)?;
         versions
             .values()
             .find(|r| r.version == r.storage_version)
@@ -168,6 +168,7 @@ impl Registry {
     pub(crate) fn equivalents(&self, resource: &Resource) -> Vec<Arc<Resource>> {
         self.resources
             .values()
+            .flat_map(BTreeMap::values)
             .flat_map(BTreeMap::values)
             .filter(|other| {
                 other.table == resource.table
@@ -183,10 +184,9 @@ impl Registry {
             Some((g, v)) => (g, v),
             None => ("", api_version),
         };
-        self.resources
-            .iter()
-            .filter(|((g, _), _)| g == group)
-            .find_map(|(_, versions)| versions.get(version).filter(|r| r.kind == kind))
+        let mut resources = self.resources.get(group)?.values();
+        resources
+            .find_map(|versions| versions.get(version).filter(|r| r.kind == kind))
             .cloned()
     }
 
@@ -207,16 +207,17 @@ impl Registry {
         group: &'a str,
         version: &'a str,
     ) -> impl Iterator<Item = &'a Arc<Resource>> {
-        self.resources
-            .iter()
-            .filter(move |((g, _), _)| g == group)
-            .filter_map(move |(_, versions)| versions.get(version))
+        let resources = self.resources.get(group).into_iter();
+        resources
+            .flat_map(BTreeMap::values)
+            .filter_map(move |versions| versions.get(version))
     }
 
     /// One version of each resource.
     pub(crate) fn all(&self) -> Vec<Arc<Resource>> {
         self.resources
-            .keys()
+            .iter()
+            .flat_map(|(group, resources)| resources.keys().map(move |plural| (group, plural)))
             .filter_map(|(group, plural)| self.any(group, plural))
             .collect()
     }

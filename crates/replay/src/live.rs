@@ -68,7 +68,7 @@ impl Live {
         let client = server.client(NAMESPACE);
         if parts.has(Part::Webhooks) {
             let webhooks = Webhooks::of(&longhorn).map_err(BackendError::new)?;
-            let hook = Hook::new(webhooks, Judged::Everybody, client.clone(), seed);
+            let hook = Hook::new(webhooks, Judged::Everybody, server, seed);
             server.add_admission(hook);
         }
         let sender = Sender {

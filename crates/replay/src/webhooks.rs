@@ -1,16 +1,15 @@
 //! Longhorn's webhooks as a hook of the embedded API server: requests of one user
-//! are judged by the pure rules, which see the cluster through a client.
+//! are judged by the pure rules, which see what the server has stored.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use fixname_apiserver::{Admission, AdmissionRequest, Cause, Denial, Operation, Verdict};
+use fixname_apiserver::{
+    Admission, AdmissionRequest, ApiServer, Cause, Denial, Operation, Verdict, WeakApiServer,
+};
 use fixname_controllers::webhooks::{
     self, Cluster, MUTATOR, Patch, Refusal, Request, VALIDATOR, Webhooks,
 };
 use fixname_longhorn::objects::GROUP;
-use kube::Client;
-use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::core::GroupVersionKind;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -52,18 +51,17 @@ impl InForce {
 pub(crate) struct Hook {
     webhooks: InForce,
     judged: Judged,
-    /// Reads the cluster as the administrator; reads are not judged.
-    client: Client,
+    server: WeakApiServer,
     rng: Mutex<ChaCha8Rng>,
     last_patch: LastPatch,
 }
 
 impl Hook {
-    pub(crate) fn new(webhooks: Webhooks, judged: Judged, client: Client, seed: u64) -> Self {
+    pub(crate) fn new(webhooks: Webhooks, judged: Judged, server: &ApiServer, seed: u64) -> Self {
         Self {
             webhooks: InForce(Arc::new(RwLock::new(webhooks))),
             judged,
-            client,
+            server: server.downgrade(),
             rng: Mutex::new(ChaCha8Rng::seed_from_u64(seed)),
             last_patch: LastPatch::default(),
         }
@@ -87,16 +85,36 @@ impl Hook {
         Arc::clone(&self.last_patch)
     }
 
-    /// The random numbers of one request. A lock is not held over a wait.
+    /// What the rules see from a namespace. A kind that the server does not serve has
+    /// no objects.
+    fn cluster(&self, webhooks: &Webhooks, namespace: &str) -> Cluster {
+        let (server, namespace) = (self.server.clone(), namespace.to_owned());
+        let mut cluster = Cluster::read_by(move |source| {
+            let (group, version, plural, is_namespaced) = source.api();
+            let namespace = is_namespaced.then_some(namespace.as_str());
+            let Some(server) = server.upgrade() else {
+                return Vec::new();
+            };
+            let stored = server.objects((group, version, plural), namespace);
+            let objects = stored.iter();
+            objects
+                .filter_map(|object| serde_json::from_slice(&object.json).ok())
+                .collect()
+        });
+        cluster.machine_cpus = webhooks.machine_cpus;
+        cluster
+    }
+
+    /// The random numbers of one request.
     fn draw(&self) -> ChaCha8Rng {
         let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
         ChaCha8Rng::from_rng(&mut *rng)
     }
 
-    async fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
+    fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
         let asked = asked(request);
         let webhooks = self.webhooks.get();
-        let cluster = see(&self.client, &request.namespace, &webhooks, &asked).await?;
+        let cluster = self.cluster(&webhooks, &request.namespace);
         let patch = webhooks
             .mutate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(MUTATOR, refusal))?;
@@ -115,10 +133,10 @@ impl Hook {
         applied.map_err(internal)
     }
 
-    async fn validated(&self, request: &AdmissionRequest) -> Result<(), Denial> {
+    fn validated(&self, request: &AdmissionRequest) -> Result<(), Denial> {
         let asked = asked(request);
         let webhooks = self.webhooks.get();
-        let cluster = see(&self.client, &request.namespace, &webhooks, &asked).await?;
+        let cluster = self.cluster(&webhooks, &request.namespace);
         webhooks
             .validate(&asked, &cluster, &mut self.draw())
             .map_err(|refusal| denial(VALIDATOR, refusal))
@@ -129,7 +147,7 @@ impl Admission for Hook {
     fn mutate<'a>(&'a self, request: &'a mut AdmissionRequest) -> Verdict<'a> {
         Box::pin(async move {
             if self.judges(request) {
-                self.mutated(request).await?;
+                self.mutated(request)?;
             }
             Ok(())
         })
@@ -138,7 +156,7 @@ impl Admission for Hook {
     fn validate<'a>(&'a self, request: &'a AdmissionRequest) -> Verdict<'a> {
         Box::pin(async move {
             if self.judges(request) {
-                self.validated(request).await?;
+                self.validated(request)?;
             }
             Ok(())
         })
@@ -160,37 +178,6 @@ fn asked(request: &AdmissionRequest) -> Request<'_> {
         old: request.old_object.as_ref().unwrap_or(&NONE),
         new: request.object.as_ref().unwrap_or(&NONE),
     }
-}
-
-/// What the cluster shows of the kinds that are asked for. A kind that the server
-/// does not know has no objects.
-async fn see(
-    client: &Client,
-    namespace: &str,
-    webhooks: &Webhooks,
-    asked: &Request<'_>,
-) -> Result<Cluster, Denial> {
-    let mut cluster = Cluster::default();
-    cluster.machine_cpus = webhooks.machine_cpus;
-    for source in webhooks.needs(asked) {
-        let (group, version, plural, kind, is_namespaced) = source.api();
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
-        let api: kube::Api<DynamicObject> = match is_namespaced {
-            true => kube::Api::namespaced_with(client.clone(), namespace, &resource),
-            false => kube::Api::all_with(client.clone(), &resource),
-        };
-        match api.list(&ListParams::default()).await {
-            Ok(found) => {
-                let objects = found.items.into_iter();
-                let values = objects.filter_map(|object| serde_json::to_value(object).ok());
-                cluster.add(*source, values);
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(internal(format!("list {plural}: {error}"))),
-        }
-    }
-    Ok(cluster)
 }
 
 fn denial(webhook: &str, refusal: Refusal) -> Denial {

@@ -151,6 +151,22 @@ pub(super) fn without_managed(object: &Value) -> Value {
     bare
 }
 
+/// Whether two objects differ in their records at most.
+fn is_same_without_managed(a: &Value, b: &Value) -> bool {
+    is_same_but(a, b, "metadata") && is_same_but(&a["metadata"], &b["metadata"], "managedFields")
+}
+
+/// Whether two maps have the same members, one of them left aside.
+fn is_same_but(a: &Value, b: &Value, aside: &str) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else {
+        return a == b;
+    };
+    let is_compared = |member: &(&String, &Value)| member.0 != aside;
+    a.iter()
+        .filter(is_compared)
+        .eq(b.iter().filter(is_compared))
+}
+
 /// Puts the oldest updaters together when there are too many (`capmanagers.go`).
 pub(super) fn cap(entries: &mut Vec<Entry>) {
     let mut count = entries.iter().filter(|e| !e.apply).count();
@@ -204,7 +220,7 @@ pub(crate) fn keep_times_of_no_change(new: &mut Value, old: &Value) {
         entries.sort_by_key(|entry| (entry.apply, entry.id()));
         entries
     };
-    if timeless(new) == timeless(old) && without_managed(new) == without_managed(old) {
+    if is_same_without_managed(new, old) && timeless(new) == timeless(old) {
         meta::set(
             new,
             "managedFields",

@@ -1,7 +1,8 @@
 //! The other objects that the rules look at, and Longhorn's look-ups among them
 //! (`datastore/longhorn.go` and `kubernetes.go`, named function by function).
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -46,59 +47,83 @@ pub enum Source {
 }
 
 impl Source {
-    /// API group, version, plural and kind; whether only those of the request's
-    /// namespace count.
+    /// How many there are.
+    const ALL: usize = Self::PriorityClasses as usize + 1;
+
+    /// API group, version and plural; whether only those of the request's namespace count.
     #[must_use]
-    pub fn api(self) -> (&'static str, &'static str, &'static str, &'static str, bool) {
-        let longhorn = |plural, kind| ("longhorn.io", "v1beta2", plural, kind, true);
+    pub fn api(self) -> (&'static str, &'static str, &'static str, bool) {
+        let longhorn = |plural| ("longhorn.io", "v1beta2", plural, true);
         match self {
-            Self::Settings => longhorn("settings", "Setting"),
-            Self::BackingImages => longhorn("backingimages", "BackingImage"),
-            Self::BackupBackingImages => longhorn("backupbackingimages", "BackupBackingImage"),
-            Self::Replicas => longhorn("replicas", "Replica"),
-            Self::Engines => longhorn("engines", "Engine"),
-            Self::Volumes => longhorn("volumes", "Volume"),
-            Self::EngineImages => longhorn("engineimages", "EngineImage"),
-            Self::InstanceManagers => longhorn("instancemanagers", "InstanceManager"),
-            Self::Nodes => longhorn("nodes", "Node"),
-            Self::SystemRestores => longhorn("systemrestores", "SystemRestore"),
-            Self::KubernetesNodes => ("", "v1", "nodes", "Node", false),
-            Self::Secrets => ("", "v1", "secrets", "Secret", false),
-            Self::StorageClasses => (
-                "storage.k8s.io",
-                "v1",
-                "storageclasses",
-                "StorageClass",
-                false,
-            ),
-            Self::PriorityClasses => (
-                "scheduling.k8s.io",
-                "v1",
-                "priorityclasses",
-                "PriorityClass",
-                false,
-            ),
+            Self::Settings => longhorn("settings"),
+            Self::BackingImages => longhorn("backingimages"),
+            Self::BackupBackingImages => longhorn("backupbackingimages"),
+            Self::Replicas => longhorn("replicas"),
+            Self::Engines => longhorn("engines"),
+            Self::Volumes => longhorn("volumes"),
+            Self::EngineImages => longhorn("engineimages"),
+            Self::InstanceManagers => longhorn("instancemanagers"),
+            Self::Nodes => longhorn("nodes"),
+            Self::SystemRestores => longhorn("systemrestores"),
+            Self::KubernetesNodes => ("", "v1", "nodes", false),
+            Self::Secrets => ("", "v1", "secrets", false),
+            Self::StorageClasses => ("storage.k8s.io", "v1", "storageclasses", false),
+            Self::PriorityClasses => ("scheduling.k8s.io", "v1", "priorityclasses", false),
         }
     }
 }
 
-/// What the caches of the webhook server show.
-#[derive(Clone, Debug, Default)]
+/// Gives the objects of a kind.
+type Read = Arc<dyn Fn(Source) -> Vec<Value> + Send + Sync>;
+
+/// What the caches of the webhook server show. A kind is read when a rule first looks
+/// at it: most requests look at none.
+#[derive(Clone, Default)]
 pub struct Cluster {
     /// How many CPUs the machine has on which the webhooks run, if that is known.
     pub machine_cpus: Option<u32>,
-    objects: BTreeMap<Source, Vec<Value>>,
+    read: Option<Read>,
+    objects: [OnceCell<Vec<Value>>; Source::ALL],
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("machine_cpus", &self.machine_cpus)
+            .field("objects", &self.objects)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cluster {
+    /// One that `read` gives the objects of.
+    pub fn read_by(read: impl Fn(Source) -> Vec<Value> + Send + Sync + 'static) -> Self {
+        Self {
+            read: Some(Arc::new(read)),
+            ..Self::default()
+        }
+    }
+
     /// Adds objects of one kind.
     pub fn add(&mut self, source: Source, objects: impl IntoIterator<Item = Value>) {
-        self.objects.entry(source).or_default().extend(objects);
+        self.all(source);
+        if let Some(all) = self.objects[source as usize].get_mut() {
+            all.extend(objects);
+        }
+    }
+
+    fn all(&self, source: Source) -> &[Value] {
+        let read = || {
+            self.read
+                .as_ref()
+                .map_or_else(Vec::new, |read| read(source))
+        };
+        self.objects[source as usize].get_or_init(read)
     }
 
     /// The objects of a kind.
     pub(super) fn list(&self, source: Source) -> impl Iterator<Item = &Value> {
-        self.objects.get(&source).into_iter().flatten()
+        self.all(source).iter()
     }
 
     pub(super) fn get(&self, source: Source, name: &str) -> Option<&Value> {

@@ -13,16 +13,6 @@ use super::{
     not_found, number, text,
 };
 
-/// What the rules for a new image look at.
-pub(super) const NEEDED_TO_CREATE: &[Source] = &[
-    Source::Settings,
-    Source::BackingImages,
-    Source::BackupBackingImages,
-    Source::Secrets,
-    Source::Volumes,
-    Source::EngineImages,
-];
-
 /// What every image is labelled with.
 const LABELS: [(&str, &str); 2] = [
     ("longhorn.io/component", "backing-image"),

@@ -4,8 +4,8 @@
 //! Map of the code. [`Webhooks`] is the door: it knows which operations each
 //! release registers, and hands a request to the rules of its kind (`image`,
 //! `manager`, `node`, `replica`, `setting`). [`Rules`] holds what differs
-//! between releases, as data. [`Cluster`] is what the rules see of other objects;
-//! [`Webhooks::needs`] says which of them. `go` and `url` say things as Go does,
+//! between releases, as data. [`Cluster`] is what the rules see of other objects,
+//! which are read when a rule looks at them. `go` and `url` say things as Go does,
 //! for the texts are part of the behaviour.
 //!
 //! Objects are untyped here: the rules tell an absent field from an empty one,
@@ -209,24 +209,6 @@ impl Webhooks {
             _ => false,
         };
         is_registered && request.subresource.is_empty()
-    }
-
-    /// The other objects that the rules look at, for such a request.
-    #[must_use]
-    pub fn needs(&self, request: &Request<'_>) -> &'static [Source] {
-        if !self.mutates(request) && !self.validates(request) {
-            return &[];
-        }
-        match (request.resource, request.operation) {
-            ("backingimages", Operation::Create) => image::NEEDED_TO_CREATE,
-            ("backingimages", Operation::Delete) => &[Source::Replicas],
-            ("nodes", Operation::Delete) => &[Source::Replicas, Source::Engines],
-            ("nodes", _) => &[Source::Settings, Source::KubernetesNodes],
-            ("replicas", Operation::Create) => &[Source::Settings],
-            ("replicas", Operation::Delete) => &[Source::Volumes, Source::Replicas],
-            ("settings", Operation::Create | Operation::Update) => setting::NEEDED,
-            _ => &[],
-        }
     }
 
     /// What the mutating webhook changes. Where the real one walks a map of Go's,

@@ -58,7 +58,7 @@ pub(crate) fn builder(seed: u64) -> ApiServerBuilder {
 
 /// One with Longhorn's namespace and definitions. A thousand runs begin alike: what is
 /// loaded is checked once for each release, and copied.
-async fn prepared(
+pub(crate) async fn prepared(
     longhorn: &LonghornVersion,
     given: Option<&Definitions>,
     seed: u64,
@@ -103,7 +103,7 @@ impl Backend for EmbeddedBackend {
             let mut webhooks = None;
             if options.parts.has(Part::Webhooks) {
                 let rules = Webhooks::of(&options.longhorn).map_err(BackendError::new)?;
-                let hook = Hook::new(rules, Judged::Everybody, client.clone(), options.seed);
+                let hook = Hook::new(rules, Judged::Everybody, &server, options.seed);
                 webhooks = Some(hook.in_force());
                 server.add_admission(hook);
             }

@@ -23,7 +23,7 @@ use super::operate::Operator;
 use super::setup;
 use super::state::State;
 use super::{ConformOptions, On, Tampering};
-use crate::backend::{BackendError, EPOCH, embedded, prepare, real};
+use crate::backend::{BackendError, EPOCH, embedded, real};
 use crate::webhooks::{CONTROLLER as USER, Hook, Judged};
 
 /// The longest that a request of the model takes, in ms, by seed: the recordings
@@ -103,15 +103,14 @@ fn embedded(
 ) -> Result<Outcome, BackendError> {
     let definitions = options.definitions.as_ref();
     embedded::virtual_time()?.block_on(async {
-        let server = embedded::server(seed);
+        let server = embedded::prepared(&recording.version, definitions, seed).await?;
         let namespace = NAMESPACE;
         let client = server.client(namespace);
         if recording.finalizers == Finalizers::LonghornWebhooks {
             let webhooks = Webhooks::of(&recording.version).map_err(BackendError::new)?;
             let judged = Judged::User(USER);
-            server.add_admission(Hook::new(webhooks, judged, client.clone(), seed));
+            server.add_admission(Hook::new(webhooks, judged, &server, seed));
         }
-        prepare(&client, namespace, &recording.version, definitions).await?;
         let stage = Stage {
             clients: [client, server.client_as(USER, namespace)],
             namespace: namespace.to_owned(),

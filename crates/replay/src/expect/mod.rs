@@ -6,6 +6,7 @@ mod attempts;
 mod seen;
 mod settled;
 mod stuck;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +14,10 @@ use std::time::Duration;
 
 use fixname_apiserver::ApiServer;
 use fixname_controllers::driver::{FIRST_RESYNC, ModelClock, RESYNC};
-use fixname_controllers::{Behaviour, Indexed, Store, Trace, View};
+use fixname_controllers::{Behaviour, Trace, View};
 use fixname_longhorn::{BackingImage, CopyState, DataEngine};
 use fixname_naming::{DiskUuid, ImageRef};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::Client;
 
 pub(crate) use seen::{Look, words};
 
@@ -79,6 +79,12 @@ impl<T: Clone> Last<T> {
         (version == Some(*then)).then(|| seen.clone())
     }
 
+    /// What was seen last, at whatever version.
+    fn latest(&self) -> Option<T> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(_, seen)| seen.clone())
+    }
+
     fn keep(&self, version: Option<u64>, seen: &T) {
         if let Some(version) = version {
             let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,43 +97,6 @@ impl<T: Clone> Last<T> {
 pub(crate) type Mismatch = Vec<String>;
 
 impl Observer<'_> {
-    /// What there is now. Nothing is read where nothing was written since the last look.
-    async fn view(&self) -> Result<Arc<View>, Mismatch> {
-        let version = self.server.map(ApiServer::resource_version);
-        if let Some(view) = self.last.at(version) {
-            return Ok(view);
-        }
-        let view = Arc::new(self.read().await?);
-        self.last.keep(version, &view);
-        Ok(view)
-    }
-
-    async fn read(&self) -> Result<View, Mismatch> {
-        async fn list<T>(client: &Client, namespace: &str) -> Result<Store<T>, Mismatch>
-        where
-            T: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-                + Clone
-                + std::fmt::Debug
-                + DeserializeOwned
-                + Indexed,
-        {
-            let api: Api<T> = Api::namespaced(client.clone(), namespace);
-            let list = api.list(&kube::api::ListParams::default()).await;
-            let list = list.map_err(|e| vec![format!("the API server did not answer: {e}")])?;
-            Ok(list
-                .into_iter()
-                .map(|object| (object.name_any(), Arc::new(object)))
-                .collect())
-        }
-        Ok(View {
-            nodes: list(self.client, self.namespace).await?,
-            images: list(self.client, self.namespace).await?,
-            managers: list(self.client, self.namespace).await?,
-            data_sources: list(self.client, self.namespace).await?,
-            ..View::default()
-        })
-    }
-
     /// Looks until `check` finds nothing amiss, or patience runs out.
     async fn eventually<T>(
         &self,

@@ -25,17 +25,6 @@ pub(super) use definitions::Definition;
 pub use definitions::setting_default;
 pub(super) use value::check as value;
 
-/// What the rules look at.
-pub(super) const NEEDED: &[Source] = &[
-    Source::Settings,
-    Source::SystemRestores,
-    Source::Nodes,
-    Source::KubernetesNodes,
-    Source::InstanceManagers,
-    Source::StorageClasses,
-    Source::PriorityClasses,
-];
-
 /// What says that Longhorn itself changes a read-only setting.
 const FROM_LONGHORN: &str = "longhorn.io/update-setting-from-longhorn";
 /// What marks the restore of the whole system that is under way.

@@ -34,12 +34,7 @@ pub(super) fn embedded(
         // No garbage collector ran where the rows were recorded.
         let server = embedded::builder(seed).collector(false).build();
         let client = server.client(NAMESPACE);
-        let hook = Hook::new(
-            webhooks.clone(),
-            Judged::User(CONTROLLER),
-            client.clone(),
-            seed,
-        );
+        let hook = Hook::new(webhooks.clone(), Judged::User(CONTROLLER), &server, seed);
         let last_patch = hook.last_patch();
         server.add_admission(hook);
         load_crds(row, &client, definitions).await?;
