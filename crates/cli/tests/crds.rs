@@ -113,3 +113,28 @@ fn a_manifest_of_a_chart_is_played_too() {
         "{err}"
     );
 }
+
+#[test]
+fn recordings_are_played_with_the_definitions_of_a_file() {
+    let (_, definitions, _) = fixname(&["--longhorn", "v1.9.1"]);
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let conformed = |definitions: &str| {
+        let path = folder.path().join("crds.yaml");
+        std::fs::write(&path, definitions).expect("a file can be written");
+        run(&[
+            "conform",
+            "crates/replay/tests/data/longhorn-runs.jsonl.gz",
+            "--select=upgrade-clean-to-v1.12.1",
+            "--seeds=3",
+            "--crds",
+            path.to_str().expect("temporary folders have plain names"),
+        ])
+    };
+    let (code, out, err) = conformed(&definitions);
+    assert_eq!(code, Some(0), "{out}{err}");
+
+    // A server does not keep what its definitions do not name.
+    let (code, out, _) = conformed(&definitions.replace("diskFileStatusMap", "otherMap"));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("backingImages[parrot].status"), "{out}");
+}

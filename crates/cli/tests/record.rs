@@ -240,3 +240,42 @@ fn a_cluster_is_recorded_live_and_what_is_played_there_too() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn a_cluster_is_asked_as_the_user_that_was_given() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the program asks");
+        let mut asked = BufReader::new(stream.try_clone().expect("a second handle"));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            let read = asked.read_line(&mut head).expect("it sends a request");
+            assert_ne!(read, 0, "the request ends early: {head}");
+        }
+        let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(refusal.as_bytes()).expect("it listens");
+        head.to_lowercase()
+    });
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let config = folder.path().join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
+         contexts: [{{name: a, context: {{cluster: a, user: a}}}}]\n\
+         clusters: [{{name: a, cluster: {{server: 'http://{address}'}}}}]\n\
+         users: [{{name: a, user: {{}}}}]\n"
+    );
+    std::fs::write(&config, text).expect("a file can be written");
+    let config = config.to_str().expect("a plain name");
+    let output = fixname(&[
+        "scenario",
+        "record",
+        "--kubeconfig",
+        config,
+        "--as",
+        "auditor",
+    ]);
+    let head = server.join().expect("the server is asked once");
+    assert!(head.contains("\r\nimpersonate-user: auditor\r\n"), "{head}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+}

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, env = "FIXNAME_SEED")]
     seed: u64,
     /// How many seeds are tried for each run before it counts as not reproduced;
-    /// 200 if not given, 12 on a real API server.
+    /// 500 if not given, 12 on a real API server.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), env = "FIXNAME_SEEDS")]
     seeds: Option<u64>,
     /// Where at least three repeats agree: how many seeds must all give their
