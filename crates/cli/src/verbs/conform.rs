@@ -232,6 +232,19 @@ fn text(args: &Args, options: &ConformOptions, result: &ConformResult, quiet: bo
             line(format!("reproduced  {name} ({how}, seed {seed})"));
         }
     }
+    for r in &result.recordings {
+        if let Some(astray) = r.astray.as_ref().filter(|_| args.playing.verbose) {
+            let (name, seeds) = (
+                format!("{} {} run {}", r.scenario, r.version, r.run),
+                astray.seeds,
+            );
+            line(format!(
+                "astray      {name}: {seeds} of {} seeds, the first {}",
+                r.tried, astray.first
+            ));
+            astray.differences.iter().for_each(|d| line(difference(d)));
+        }
+    }
     for a in &result.agreements {
         let name = format!("{} {}: {} runs agree", a.scenario, a.version, a.runs);
         if !a.holds {
@@ -258,6 +271,12 @@ fn text(args: &Args, options: &ConformOptions, result: &ConformResult, quiet: bo
         "all      {:>4} of {:>4} reproduced, {} whole, with {} seeds from {}",
         totals.reproduced, totals.recordings, totals.whole, options.seeds, options.seed
     ));
+    if totals.tried > totals.whole as u64 {
+        line(format!(
+            "{} seeds were played for them; {} came to a state that differs from every recorded one by more than which disk won.",
+            totals.tried, totals.astray
+        ));
+    }
     let held = result.agreements.iter().filter(|a| a.holds).count();
     if options.agreement > 0 && !result.agreements.is_empty() {
         line(format!(

@@ -145,12 +145,7 @@ impl Comparer {
     }
 
     fn exit(&mut self, recorded: Option<&Exited>, panic: Option<&str>) {
-        let agree = match (recorded, panic) {
-            (None, None) => true,
-            (Some(exited), Some(panic)) => exited.code == 2 && exited.panic.contains(panic),
-            _ => false,
-        };
-        if !agree {
+        if !ended_alike(recorded, panic) {
             self.differ("controllerExited".to_owned(), json!(recorded), json!(panic));
         }
     }
@@ -219,6 +214,15 @@ fn pattern(count: usize, exact: bool) -> String {
         (true, _) => count.to_string(),
         (false, 0) => "four for each trigger".to_owned(),
         (false, _) => "a trigger ended before its fourth".to_owned(),
+    }
+}
+
+/// Whether a process ended as one that was recorded.
+pub(super) fn ended_alike(recorded: Option<&Exited>, panic: Option<&str>) -> bool {
+    match (recorded, panic) {
+        (None, None) => true,
+        (Some(exited), Some(panic)) => exited.code == 2 && exited.panic.contains(panic),
+        _ => false,
     }
 }
 
@@ -301,7 +305,8 @@ pub(super) fn same_states(a: &super::format::Recording, b: &super::format::Recor
         })
 }
 
-fn recorded_state(step: &RecordedStep) -> State {
+/// What was recorded at the end of a step.
+pub(super) fn recorded_state(step: &RecordedStep) -> State {
     let managers = step.backing_image_managers.iter();
     State {
         managers: managers.map(|m| (m.name.clone(), m.clone())).collect(),

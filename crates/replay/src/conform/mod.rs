@@ -3,11 +3,13 @@
 //!
 //! Map of the code: `format` reads recordings, `setup` makes the recorded cluster,
 //! `play` plays the steps (`operate` carries out their operations), `state` takes
-//! down what the cluster looks like, `compare` compares that with the record.
+//! down what the cluster looks like, `compare` compares that with the record, `alike`
+//! tells another outcome of the same chance from one that no chance explains.
 //! Single requests and their answers are in `admission`. This file tries seeds until one gives the recorded run. The format and the
 //! rules of comparison are described in `docs/conform.md`.
 
 mod admission;
+mod alike;
 mod compare;
 mod format;
 mod operate;
@@ -29,6 +31,8 @@ pub use format::{Finalizers, FormatError, Line, Recording, StandIns, parse, text
 
 use crate::backend::{BackendError, ContextBackend, ControlPlaneBackend, Definitions};
 use compare::{Extent, Said};
+use format::RecordedStep;
+use play::Left;
 
 /// How to replay recordings.
 #[derive(Clone, Debug)]
@@ -89,6 +93,23 @@ pub struct RecordingResult {
     pub seed: Option<u64>,
     /// Where the seed that came furthest differs; empty if the run is reproduced.
     pub differences: Vec<Difference>,
+    /// How many seeds were played.
+    pub tried: u64,
+    /// Those of them that went astray.
+    pub astray: Option<Astray>,
+}
+
+/// Seeds that came to a state in which no repeat of the run ended, and not because another
+/// disk had won or been drawn. Steps that had not settled do not count.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Astray {
+    /// How many.
+    pub seeds: u64,
+    /// The first of them.
+    pub first: u64,
+    /// Where that one differs from the run.
+    pub differences: Vec<Difference>,
 }
 
 /// Repeats of one run that all ended in the same states, which every seed must give.
@@ -119,6 +140,10 @@ pub struct Totals {
     pub reproduced: usize,
     /// Runs of which one seed gave the states and all texts.
     pub whole: usize,
+    /// Seeds played for them.
+    pub tried: u64,
+    /// Those among them that went astray.
+    pub astray: u64,
 }
 
 /// What became of all recordings, in the order of the input.
@@ -167,6 +192,8 @@ fn count<'a>(recordings: impl IntoIterator<Item = &'a RecordingResult>) -> Total
         totals.recordings += 1;
         totals.reproduced += usize::from(recording.matches);
         totals.whole += usize::from(recording.whole);
+        totals.tried += recording.tried;
+        totals.astray += recording.astray.as_ref().map_or(0, |astray| astray.seeds);
     }
     totals
 }
@@ -226,17 +253,17 @@ pub fn conform_on(
             line.version()
         )));
     }
+    let groups = repeats(recordings.iter().filter_map(run_of));
     let indices: Vec<usize> = (0..recordings.len()).collect();
     let results = in_parallel(options.parallel, &indices, |index| {
         match &recordings[*index] {
-            Line::Run(run) => reproduce(run, options, on),
+            Line::Run(run) => reproduce(run, &groups[&key(run)], options, on),
             Line::Row(row) => answer(row, options),
         }
     })?;
-    let runs: Vec<&Recording> = recordings.iter().filter_map(run_of).collect();
-    let groups = agreeing(&runs);
-    let agreements = in_parallel(options.parallel, &groups, |group| {
-        hold(runs[group.0], group.1, options, on)
+    let agreeing: Vec<&Vec<&Recording>> = groups.values().filter(|group| agree(group)).collect();
+    let agreements = in_parallel(options.parallel, &agreeing, |group| {
+        hold(group[0], group.len(), options, on)
     })?;
     Ok(ConformResult {
         recordings: results,
@@ -263,6 +290,8 @@ fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, Backen
         whole: matches,
         seed: matches.then_some(seed),
         differences,
+        tried: 1,
+        astray: None,
     })
 }
 
@@ -270,6 +299,7 @@ fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, Backen
 /// give its states stand for it, provided that what was said fits them.
 fn reproduce(
     recording: &Recording,
+    repeats: &[&Recording],
     options: &ConformOptions,
     on: On<'_>,
 ) -> Result<RecordingResult, BackendError> {
@@ -281,11 +311,26 @@ fn reproduce(
         whole: false,
         seed: None,
         differences: Vec::new(),
+        tried: 0,
+        astray: None,
     };
     let mut best = None;
     let mut range = Range::default();
     for seed in (0..options.seeds).map(|n| options.seed.wrapping_add(n)) {
         let outcome = play::play(recording, seed, Extent::Everything, options, on)?;
+        result.tried += 1;
+        if outcome
+            .left
+            .as_ref()
+            .is_some_and(|left| is_astray(left, repeats))
+        {
+            let astray = result.astray.get_or_insert_with(|| Astray {
+                seeds: 0,
+                first: seed,
+                differences: outcome.differences.clone(),
+            });
+            astray.seeds += 1;
+        }
         if outcome.differences.is_empty() {
             result.matches = true;
             result.whole = true;
@@ -346,27 +391,43 @@ impl Range {
     }
 }
 
-/// The first of each group of at least three repeats that end in the same states
-/// at every step, and how many they are.
-fn agreeing(recordings: &[&Recording]) -> Vec<(usize, usize)> {
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, recording) in recordings.iter().enumerate() {
-        let key = format!(
-            "{} {} {:?} {:?}",
-            recording.scenario, recording.version, recording.finalizers, recording.stand_ins
-        );
-        groups.entry(key).or_default().push(index);
+/// True if no repeat of a run ended that step alike, though the same disks won and were
+/// drawn in one.
+fn is_astray(left: &Left, repeats: &[&Recording]) -> bool {
+    let steps = repeats.iter().filter_map(|run| run.steps.get(left.step));
+    let settled: Vec<_> = steps.filter(|step| step.settled != Some(false)).collect();
+    let is_alike = |step: &RecordedStep| {
+        compare::ended_alike(step.controller_exited.as_ref(), left.panic.as_deref())
+            && alike::are_alike(&compare::recorded_state(step), &left.state)
+    };
+    let is_comparable =
+        |step: &RecordedStep| !alike::chose_otherwise(&compare::recorded_state(step), &left.state);
+    settled.iter().any(|step| is_comparable(step)) && !settled.iter().any(|step| is_alike(step))
+}
+
+/// What repeats of a run have in common.
+fn key(recording: &Recording) -> String {
+    format!(
+        "{} {} {:?} {:?}",
+        recording.scenario, recording.version, recording.finalizers, recording.stand_ins
+    )
+}
+
+/// Runs of the same thing.
+fn repeats<'a>(
+    recordings: impl Iterator<Item = &'a Recording>,
+) -> BTreeMap<String, Vec<&'a Recording>> {
+    let mut groups: BTreeMap<String, Vec<&Recording>> = BTreeMap::new();
+    for recording in recordings {
+        groups.entry(key(recording)).or_default().push(recording);
     }
     groups
-        .into_values()
-        .filter(|group| {
-            group.len() >= 3
-                && group[1..]
-                    .iter()
-                    .all(|other| compare::same_states(recordings[group[0]], recordings[*other]))
-        })
-        .map(|group| (group[0], group.len()))
-        .collect()
+}
+
+/// True of at least three repeats that end in the same states at every step.
+fn agree(group: &[&Recording]) -> bool {
+    let mut others = group.iter().skip(1);
+    group.len() >= 3 && others.all(|other| compare::same_states(group[0], other))
 }
 
 fn hold(

@@ -54,6 +54,17 @@ pub(super) struct Outcome {
     pub(super) differences: Vec<Difference>,
     /// What was said in each step that agrees: recorded, and by the model.
     pub(super) said: Vec<[Said; 2]>,
+    /// Where it left the recorded run.
+    pub(super) left: Option<Left>,
+}
+
+/// The end of the first step that does not agree.
+pub(super) struct Left {
+    /// The step's index.
+    pub(super) step: usize,
+    pub(super) state: State,
+    /// What the process panicked with.
+    pub(super) panic: Option<String>,
 }
 
 /// Plays a recording.
@@ -293,6 +304,7 @@ impl<'a> Player<'a> {
             states_agree: false,
             differences: Vec::new(),
             said: Vec::new(),
+            left: None,
         };
         for (index, step) in self.recording.steps.iter().enumerate() {
             let since = self.sender.trace.len();
@@ -333,6 +345,11 @@ impl<'a> Player<'a> {
                 outcome.differences.extend(compared.states);
             }
             if is_done {
+                outcome.left = Some(Left {
+                    step: index,
+                    state: played.state,
+                    panic: played.panic,
+                });
                 return Ok(outcome);
             }
             outcome.agreed += 1;
