@@ -271,7 +271,7 @@ fn text(args: &Args, options: &ConformOptions, result: &ConformResult, quiet: bo
         "all      {:>4} of {:>4} reproduced, {} whole, with {} seeds from {}",
         totals.reproduced, totals.recordings, totals.whole, options.seeds, options.seed
     ));
-    if totals.tried > totals.whole as u64 {
+    if totals.astray > 0 {
         line(format!(
             "{} seeds were played for them; {} came to a state that differs from every recorded one by more than which disk won.",
             totals.tried, totals.astray

@@ -22,7 +22,7 @@ pub(super) fn are_alike(recorded: &State, model: &State) -> bool {
 }
 
 /// True if in one state another disk has a manager's name, is wanted by an image, or has its
-/// data source than in the other.
+/// data source than in the other. What was not recorded is no choice.
 pub(super) fn chose_otherwise(recorded: &State, model: &State) -> bool {
     let won = recorded.managers.iter().any(|(name, recorded)| {
         let model = model.managers.get(name);
@@ -37,11 +37,12 @@ pub(super) fn chose_otherwise(recorded: &State, model: &State) -> bool {
     };
     let drawn = recorded.images.iter().any(|(name, recorded)| {
         let model = model.images.get(name);
-        model.is_some_and(|model| wanted(model) != wanted(recorded))
+        recorded.spec_disks.is_some()
+            && model.is_some_and(|model| wanted(model) != wanted(recorded))
     });
     let begun = recorded.sources.iter().flatten().any(|(name, recorded)| {
         let model = model.sources.as_ref().and_then(|sources| sources.get(name));
-        model.is_some_and(|model| model.disk != recorded.disk)
+        recorded.disk.is_some() && model.is_some_and(|model| model.disk != recorded.disk)
     });
     won || drawn || begun
 }
@@ -251,6 +252,7 @@ mod tests {
             .values_mut()
             .for_each(|image| image.spec_disks = None);
         assert!(chose_otherwise(&recorded, &fewer));
+        assert!(!chose_otherwise(&fewer, &recorded));
     }
 
     #[test]

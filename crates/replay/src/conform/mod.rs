@@ -290,7 +290,10 @@ fn answer(row: &Row, options: &ConformOptions) -> Result<RecordingResult, Backen
         whole: matches,
         seed: matches.then_some(seed),
         differences,
-        tried: 1,
+        tried: match matches {
+            true => seed.wrapping_sub(options.seed) + 1,
+            false => admission::ORDERS,
+        },
         astray: None,
     })
 }

@@ -17,7 +17,7 @@ use crate::backend::BackendError;
 use play::Played;
 
 /// How many orders of Go's maps are tried; texts may hang on them.
-const ORDERS: u64 = 16;
+pub(super) const ORDERS: u64 = 16;
 
 /// The CPUs of the machine on which the rows were recorded.
 const RECORDER_CPUS: u32 = 2;
