@@ -122,6 +122,7 @@ async fn comes_to_the_same(stream_lists: bool) {
         here["seen"]["configmap/first"],
         json!(["was there", "updated", "deleted"])
     );
+    assert_eq!(here["seen"]["secret/first"], json!(["added", "deleted"]));
     assert_eq!(
         here["seen"]["widget/w"],
         json!(["added", "updated", "deleted"])

@@ -166,22 +166,23 @@ func controller(ctx context.Context, client kubernetes.Interface, widgets dynami
 	}
 	custom.WaitForCacheSync(ctx.Done())
 
-	failed := map[string]bool{}
+	failed, worked := map[string]bool{}, map[string]string{}
 	go func() {
 		for {
 			name, shutdown := queue.Get()
 			if shutdown {
 				return
 			}
-			err := copyOf(ctx, client, lister.Get, namespace, name, failed)
+			version, err := copyOf(ctx, client, lister.Get, namespace, name, failed)
+			mutex.Lock()
 			if err != nil {
-				mutex.Lock()
 				result.Retries++
-				mutex.Unlock()
 				queue.AddRateLimited(name)
 			} else {
+				worked[name] = version
 				queue.Forget(name)
 			}
+			mutex.Unlock()
 			queue.Done(name)
 		}
 	}()
@@ -192,9 +193,16 @@ func controller(ctx context.Context, client kubernetes.Interface, widgets dynami
 	_, err = maps.Create(ctx, second, metav1.CreateOptions{})
 	must(err)
 	until("the secret of the second map", seen("secret", "second", "added"))
-	_, err = maps.Patch(ctx, "first", types.StrategicMergePatchType, []byte(`{"data":{"c":"d"}}`), metav1.PatchOptions{})
+	patched, err := maps.Patch(ctx, "first", types.StrategicMergePatchType, []byte(`{"data":{"c":"d"}}`), metav1.PatchOptions{})
 	must(err)
 	until("the update of the first map", seen("configmap", "first", "updated"))
+	// A controller still at work on the update could make the secret anew, for
+	// its cache has the map, after the collector has taken it.
+	until("the controller's work on the update", func() bool {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return worked["first"] == patched.ResourceVersion
+	})
 	must(maps.Delete(ctx, "first", metav1.DeleteOptions{}))
 	until("the end of the first map", seen("configmap", "first", "deleted"))
 	until("the end of its secret", seen("secret", "first", "deleted"))
@@ -237,17 +245,18 @@ func controller(ctx context.Context, client kubernetes.Interface, widgets dynami
 	queue.ShutDown()
 }
 
-func copyOf(ctx context.Context, client kubernetes.Interface, get func(string) (*corev1.ConfigMap, error), namespace, name string, failed map[string]bool) error {
+// copyOf makes the Secret, and answers with the version of the map that it read.
+func copyOf(ctx context.Context, client kubernetes.Interface, get func(string) (*corev1.ConfigMap, error), namespace, name string, failed map[string]bool) (string, error) {
 	source, err := get(name)
 	if apierrors.IsNotFound(err) || (err == nil && source.Labels["copy"] != "yes") {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !failed[name] {
 		failed[name] = true
-		return fmt.Errorf("the first attempt always fails")
+		return "", fmt.Errorf("the first attempt always fails")
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name, OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(source, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}},
@@ -255,9 +264,9 @@ func copyOf(ctx context.Context, client kubernetes.Interface, get func(string) (
 	}
 	_, err = client.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
-		return nil
+		err = nil
 	}
-	return err
+	return source.ResourceVersion, err
 }
 
 // election has two contenders for one lease; the first gives it up.
