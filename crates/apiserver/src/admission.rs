@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::look::WeakApiServer;
+use crate::resource::{group_version, text};
 use crate::status::Failure;
 
 /// Who sent a request.
@@ -89,12 +91,56 @@ pub struct AdmissionRequest {
     /// The request's `CreateOptions`, `UpdateOptions` or `DeleteOptions`.
     pub options: Value,
     pub(crate) warnings: Warnings,
+    pub(crate) server: WeakApiServer,
 }
 
 impl AdmissionRequest {
     /// Adds a warning to the answer.
     pub fn warn(&self, text: impl Into<String>) {
         self.warnings.add(text.into());
+    }
+
+    /// Whether a mutating webhook can be shown the object. What is written may say
+    /// that it is of another type, which is refused only after the webhooks; before
+    /// one is called, the object is converted to the version that was asked for
+    /// (`apiserver/pkg/admission/plugin/webhook/generic/conversion.go`, v1.34).
+    ///
+    /// # Errors
+    /// 500 if the object's group is another one, or its version is not served.
+    pub fn check_convertible(&self) -> Result<(), Denial> {
+        let Some(object) = &self.object else {
+            return Ok(());
+        };
+        let wanted = group_version(&self.group, &self.version);
+        let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+        if api_version == wanted {
+            return Ok(());
+        }
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        if group != self.group || version.is_empty() {
+            return Err(Denial::internal(&format!(
+                "Internal error occurred: {group}/{version}, Kind={kind} is unstructured and is not suitable for converting to {}",
+                crate::quote::quote(&wanted)
+            )));
+        }
+        let served = self.server.upgrade().is_some_and(|server| {
+            let registry = server.state().registry.clone();
+            registry.get(group, version, &self.resource).is_some()
+        });
+        if served {
+            return Ok(());
+        }
+        Err(Denial::internal(&format!(
+            "Internal error occurred: request to convert CR from an invalid group/version: {api_version}"
+        )))
+    }
+
+    /// Takes what a mutating webhook has made of the object. That is of the type that
+    /// was asked for, whatever type was written.
+    pub fn replace_object(&mut self, mut object: Value) {
+        object["kind"] = Value::from(self.kind.as_str());
+        object["apiVersion"] = Value::from(group_version(&self.group, &self.version));
+        self.object = Some(object);
     }
 
     /// The namespace as webhooks see it: a namespace that exists is in itself.

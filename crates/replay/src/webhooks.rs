@@ -112,6 +112,7 @@ impl Hook {
     }
 
     fn mutated(&self, request: &mut AdmissionRequest) -> Result<(), Denial> {
+        request.check_convertible()?;
         let asked = asked(request);
         let webhooks = self.webhooks.get();
         let cluster = self.cluster(&webhooks, &request.namespace);
@@ -123,7 +124,7 @@ impl Hook {
         }
         let mut object = request.object.take().unwrap_or_default();
         let applied = webhooks::apply(&mut object, &patch);
-        request.object = Some(object);
+        request.replace_object(object);
         if webhooks::is_decodable(&patch) {
             *self
                 .last_patch

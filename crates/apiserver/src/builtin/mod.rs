@@ -130,9 +130,36 @@ pub(crate) fn registry() -> Registry {
     registry
 }
 
-/// Whether a group of the server's own has a kind.
-pub(crate) fn is_kind(group: &str, kind: &str) -> bool {
-    all().any(|row| row.group == group && row.kind == kind)
+/// A kind of one of the server's own groups.
+pub(crate) fn kind(group: &str, kind: &str) -> Option<Kind> {
+    let mut rows = all();
+    let row = rows.find(|row| row.group == group && row.kind == kind)?;
+    Some(row.behaviour)
+}
+
+/// Whether a group of the server's own has a kind that is no resource: lists, and
+/// what every group has of its own (`apimachinery/pkg/apis/meta/v1/register.go`).
+pub(crate) fn is_other_kind(group: &str, kind: &str) -> bool {
+    const EVERYWHERE: [&str; 6] = [
+        "WatchEvent",
+        "ListOptions",
+        "GetOptions",
+        "DeleteOptions",
+        "CreateOptions",
+        "UpdateOptions",
+    ];
+    const CORE: [&str; 5] = [
+        "Status",
+        "APIVersions",
+        "APIGroup",
+        "APIGroupList",
+        "APIResourceList",
+    ];
+    let of_list = |list: &str| self::kind(group, list).is_some();
+    is_group(group)
+        && (EVERYWHERE.contains(&kind)
+            || (group.is_empty() && CORE.contains(&kind))
+            || kind.strip_suffix("List").is_some_and(of_list))
 }
 
 /// Whether a group is served by the server itself, not by definitions.

@@ -84,6 +84,9 @@ pub(crate) fn apply(
 pub(crate) fn shown_type(config: &Value) -> String {
     let (api_version, kind) = (text(config, "/apiVersion"), text(config, "/kind"));
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    if version.contains('/') {
+        return "/, Kind=".to_owned();
+    }
     format!("{group}/{version}, Kind={kind}")
 }
 

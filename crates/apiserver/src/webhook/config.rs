@@ -302,10 +302,15 @@ impl Invocation {
         &self.asked
     }
 
-    /// An object of the request, in the version that the webhook asks for.
+    /// An object of the request, in the version that the webhook asks for. A custom
+    /// resource may say that it is of another kind, which is refused only later.
     pub(super) fn convert(&self, object: &Value) -> Value {
         let mut object = object.clone();
         between(&self.asked, &self.resource, &mut object);
+        if self.resource.is_custom() {
+            object["kind"] = Value::from(self.resource.kind.as_str());
+            object["apiVersion"] = Value::from(self.resource.api_version());
+        }
         object
     }
 

@@ -141,7 +141,7 @@ impl Webhooks {
         invocation.convert_back(&mut object);
         self.shape(request, &mut object).map_err(Trouble::Broken)?;
         let changed = request.object.as_ref() != Some(&object);
-        request.object = Some(object);
+        request.replace_object(object);
         Ok(changed)
     }
 
@@ -177,6 +177,7 @@ impl Webhooks {
                 let Some(invocation) = hook.invocation(&self.server, request)? else {
                     continue;
                 };
+                request.check_convertible()?;
                 let result = self.mutate_with(hook, &invocation, request).await;
                 if matches!(result, Ok(true)) {
                     again.append(&mut called);

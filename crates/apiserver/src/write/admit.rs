@@ -30,6 +30,7 @@ pub(crate) fn admission_request(
         old_object: None,
         options: options(call, operation, dry_run),
         warnings: call.warnings.clone(),
+        server: call.server.downgrade(),
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
             "couldn't get version/kind; json parse error: {why}"
         ))
     })?;
+    check_type_meta(&object).map_err(unrecognised)?;
     let without_kind = object.is_object() && text(&object, "/kind").is_empty();
     if resource.is_custom() && (without_kind || object.is_null()) {
         return Err(unrecognised(format!(
@@ -77,40 +78,60 @@ pub(super) fn decode(call: &Call, target: &Target, body: &[u8]) -> Result<Value,
             meta::go_kind(&object)
         )));
     }
+    if resource.is_custom() && object.get("apiVersion").is_some_and(Value::is_null) {
+        return Err(Failure::bad_request(format!(
+            "{} in version \"\" cannot be handled as a {}: .apiVersion accessor error: <nil> is of the type <nil>, expected string",
+            text(&object, "/kind"),
+            resource.kind
+        )));
+    }
     check_type(target, &mut object)?;
     call.note_labels(resource, &object);
     shape_body(call, target, &mut object, body, &duplicates)?;
     Ok(object)
 }
 
+/// The members that say an object's type are read before anything else
+/// (`apimachinery/pkg/runtime/serializer/json/meta.go`, v1.34).
+fn check_type_meta(object: &Value) -> Result<(), String> {
+    let members = object.as_object().into_iter().flatten();
+    let mut odd = members.filter(|(key, value)| {
+        matches!(key.as_str(), "apiVersion" | "kind") && !value.is_string() && !value.is_null()
+    });
+    if let Some((key, value)) = odd.next() {
+        return Err(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go struct field .{key} of type string",
+            meta::go_kind(value)
+        ));
+    }
+    let api_version = text(object, "/apiVersion");
+    if api_version.matches('/').count() > 1 {
+        return Err(format!("unexpected GroupVersion string: {api_version}"));
+    }
+    Ok(())
+}
+
 /// Checks `apiVersion` and `kind`; core kinds get them when they are missing.
 fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
     let resource = &target.resource;
     if !resource.is_custom() {
-        for (key, value) in [
-            ("apiVersion", resource.api_version()),
-            ("kind", resource.kind.clone()),
-        ] {
-            if text(object, &format!("/{key}")).is_empty() {
-                object[key] = Value::String(value);
-            }
-        }
+        fill_type(target, object);
+        let (kind, api_version) = (text(object, "/kind"), text(object, "/apiVersion"));
+        let version = api_version
+            .split_once('/')
+            .map_or(api_version, |(_, version)| version);
+        check_core_type(target, object).map_err(|why| {
+            Failure::bad_request(format!(
+                "{kind} in version {} cannot be handled as a {}: {why}",
+                quote(version),
+                resource.kind,
+            ))
+        })?;
     }
     let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     if kind.is_empty() {
         return Err(Failure::bad_request(format!(
             "Object 'Kind' is missing in '{object}'"
-        )));
-    }
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let core = !resource.is_custom();
-    if core && !(version == "v1" && crate::builtin::is_kind(group, kind)) {
-        return Err(Failure::bad_request(format!(
-            "{kind} in version {} cannot be handled as a {}: no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:110\"",
-            quote(version),
-            resource.kind,
-            quote(kind),
-            quote(api_version)
         )));
     }
     if api_version != resource.api_version() {
@@ -119,22 +140,49 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
             resource.api_version()
         )));
     }
-    if kind != resource.kind && !resource.is_custom() {
-        let package = match resource.group.split('.').next() {
-            None | Some("" | "events") => "core",
-            Some(name) => name,
-        };
-        let why = format!(
-            "converting ({}.{kind}) to ({package}.{}): unknown conversion",
-            resource.version, resource.kind
-        );
-        return Err(Failure::bad_request(format!(
-            "{kind} in version {} cannot be handled as a {}: {why}",
-            quote(&resource.version),
-            resource.kind
-        )));
-    }
     Ok(())
+}
+
+fn fill_type(target: &Target, object: &mut Value) {
+    let resource = &target.resource;
+    for (key, value) in [
+        ("apiVersion", resource.api_version()),
+        ("kind", resource.kind.clone()),
+    ] {
+        if text(object, &format!("/{key}")).is_empty() {
+            object[key] = Value::String(value);
+        }
+    }
+}
+
+/// An object for one of the server's own kinds is decoded as what it says that it
+/// is, and then converted to what it should be.
+fn check_core_type(target: &Target, object: &Value) -> Result<(), String> {
+    let resource = &target.resource;
+    let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let known = crate::builtin::kind(group, kind);
+    if version != "v1" || (known.is_none() && !crate::builtin::is_other_kind(group, kind)) {
+        return Err(format!(
+            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:110\"",
+            quote(kind),
+            quote(api_version)
+        ));
+    }
+    if kind == resource.kind {
+        return Ok(());
+    }
+    if let Some(id) = known.and_then(crate::core_types::of_kind) {
+        crate::go_decode::decode(id, object.clone(), "")?;
+    }
+    let package = match resource.group.split('.').next() {
+        None | Some("" | "events") => "core",
+        Some(name) => name,
+    };
+    Err(format!(
+        "converting ({version}.{kind}) to ({package}.{}): unknown conversion",
+        resource.kind
+    ))
 }
 
 /// Prunes and defaults a decoded body; unknown and doubled fields are answered
@@ -255,8 +303,18 @@ pub(crate) fn shape_applied(target: &Target, object: &mut Value) -> Result<(), S
 /// The type of an object that a patch has made. Another type of a custom
 /// resource is refused later, with what else is wrong.
 pub(crate) fn check_type_of_patched(target: &Target, object: &mut Value) -> Result<(), String> {
-    if target.resource.is_custom() && !text(object, "/kind").is_empty() {
-        return Ok(());
+    check_type_meta(object)?;
+    if target.resource.is_custom() {
+        if !text(object, "/kind").is_empty() {
+            return Ok(());
+        }
+    } else {
+        if text(object, "/apiVersion").is_empty() && !text(object, "/kind").is_empty() {
+            // Decoded as the internal version, whose members have no names in JSON.
+            *object = serde_json::json!({});
+        }
+        fill_type(target, object);
+        check_core_type(target, object)?;
     }
     check_type(target, object).map_err(|failure| failure.message().to_owned())
 }

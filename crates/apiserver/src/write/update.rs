@@ -178,6 +178,11 @@ async fn try_update(
     }
     new = mutate(server, &mut request, new).await?;
     check_version(target, name, &mut new, &existing)?;
+    if resource.is_custom() && text(&new, "/apiVersion").is_empty() {
+        return Err(Failure::internal(
+            "Object 'apiVersion' is missing in 'object has no apiVersion field'",
+        ));
+    }
     keep_system_fields(&mut new, &old);
     strategy::prepare_update(resource, &target.subresource, &mut new, &old);
     let errors = strategy::validate_update(resource, &target.subresource, &new, &old);

@@ -48,6 +48,7 @@ mod patch;
 mod rules;
 mod scale;
 mod schemas;
+mod types;
 mod update;
 mod watch;
 

@@ -36,3 +36,4 @@ mod configurations;
 mod failures;
 mod hook;
 mod matching;
+mod types;
