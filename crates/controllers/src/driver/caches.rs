@@ -279,7 +279,9 @@ impl Caches {
         crate::effect::each_object!(object, object => remember(&mut self.view, *object));
     }
 
-    /// True if the caches show an object as it was written, or newer.
+    /// True if the caches show an object as it was written, or newer, or one that has
+    /// its name and is still to go: the real code looks for the name alone
+    /// (`verifyCreation`, `datastore/longhorn.go:3991` at v1.9.1).
     pub(super) fn show(&self, object: &crate::effect::Object) -> bool {
         crate::effect::each_object!(object, object => shows(&self.view, &**object))
     }
@@ -287,15 +289,22 @@ impl Caches {
 
 fn shows<T: Cached>(view: &View, object: &T) -> bool {
     let cached = T::shown(view).get(&object.name_any());
-    cached.is_some_and(|cached| version(&**cached) >= version(object))
+    cached
+        .is_some_and(|cached| version(&**cached) >= version(object) || !is_same(&**cached, object))
+}
+
+/// Whether it is one object, not a later one of the same name.
+fn is_same(one: &impl Resource, other: &impl Resource) -> bool {
+    one.meta().uid == other.meta().uid
 }
 
 fn remember<T: Cached>(view: &mut View, object: T) {
     let store = T::store(view);
     let name = object.name_any();
     // An object that has left the cache may have been deleted since; only the
-    // watch may bring it (back).
+    // watch may bring it (back), or one of the same name.
     if let Some(cached) = store.get(&name)
+        && is_same(&**cached, &object)
         && version(&**cached) < version(&object)
     {
         store.insert(name, Arc::new(object));
@@ -380,4 +389,41 @@ fn upsert<T: Cached>(object: T) -> Change {
         store.insert(name.clone(), Arc::clone(&new));
         vec![T::seen(old, Some(new))]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manager(uid: &str, version: &str) -> BackingImageManager {
+        let mut manager = BackingImageManager::named("backing-image-manager-8e00-aaaa");
+        manager.metadata.uid = Some(uid.to_owned());
+        manager.metadata.resource_version = Some(version.to_owned());
+        manager
+    }
+
+    #[test]
+    fn what_was_written_shows_at_once() {
+        let mut view = View::default();
+        assert!(!shows(&view, &manager("a", "5")));
+        (view.managers).insert(
+            "backing-image-manager-8e00-aaaa".to_owned(),
+            Arc::new(manager("a", "5")),
+        );
+        assert!(!shows(&view, &manager("a", "9")));
+        remember(&mut view, manager("a", "9"));
+        assert!(shows(&view, &manager("a", "9")));
+    }
+
+    #[test]
+    fn a_namesake_on_its_way_out_is_taken_for_what_was_made_and_stays() {
+        let mut view = View::default();
+        let (old, new) = (manager("a", "5"), manager("b", "9"));
+        let name = old.name_any();
+        view.managers.insert(name.clone(), Arc::new(old));
+        assert!(shows(&view, &new));
+        remember(&mut view, new);
+        let cached = view.managers.get(&name).map(|m| m.metadata.uid.clone());
+        assert_eq!(cached, Some(Some("a".to_owned())));
+    }
 }

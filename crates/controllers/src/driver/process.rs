@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fixname_longhorn::BackingImage;
 use fixname_longhorn::objects::is_true;
+use fixname_longhorn::{BackingImage, BackingImageManager};
 use fixname_naming::ImageRef;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -207,6 +207,9 @@ struct Reading {
     /// The image that it works on. The real code reads it once, and writes to it what
     /// became of that one, whatever has changed meanwhile.
     image: Option<Arc<BackingImage>>,
+    /// The managers that it has made. Its caches may still show one that has the name
+    /// and is on its way out.
+    made: Vec<Arc<BackingImageManager>>,
     /// How often it has looked again.
     rereads: u32,
 }
@@ -321,6 +324,7 @@ impl Run {
         let reading = Reading {
             choices: self.next_rng(),
             image: self.caches.view.images.get(&key).cloned(),
+            made: Vec::new(),
             rereads: 0,
         };
         self.go_on(controller, key, reading)
@@ -353,7 +357,7 @@ impl Run {
             None => Vec::new(),
             Some(node) => (self.controllers[controller].controller.reconcile)(
                 &key,
-                &self.view_with(&key, reading.image.as_ref()),
+                &self.view_with(&key, &reading),
                 &Context {
                     behaviour: &options.behaviour,
                     namespace: &sender.namespace,
@@ -377,10 +381,19 @@ impl Run {
         })
     }
 
-    /// The caches, but with that image as it was read.
-    fn view_with(&self, key: &str, image: Option<&Arc<BackingImage>>) -> View {
+    /// The caches, but with the image as it was read, and the managers that were made.
+    fn view_with(&self, key: &str, reading: &Reading) -> View {
         let mut view = self.caches.view.clone();
-        if let Some(image) = image
+        for made in &reading.made {
+            let cached = view.managers.get(made.name());
+            if cached.is_some_and(|cached| {
+                cached.is_deleting() && cached.metadata.uid != made.metadata.uid
+            }) {
+                view.managers
+                    .insert(made.name().to_owned(), Arc::clone(made));
+            }
+        }
+        if let Some(image) = &reading.image
             && !(view.images.get(key)).is_some_and(|cached| {
                 cached.metadata.resource_version == image.metadata.resource_version
             })
@@ -406,9 +419,11 @@ impl Run {
                 ..
             } = finished;
             for object in written {
-                // It goes on with what its own write has answered.
-                if let Object::BackingImage(image) = object {
-                    reading.image = Some(Arc::new(*image));
+                match object {
+                    // It goes on with what its own write has answered.
+                    Object::BackingImage(image) => reading.image = Some(Arc::new(*image)),
+                    Object::Manager(manager) => reading.made.push(Arc::new(*manager)),
+                    _ => {}
                 }
             }
             return self.go_on(controller, key, reading);

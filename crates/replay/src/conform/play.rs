@@ -232,6 +232,9 @@ struct Player<'a> {
     image: watch::Sender<ImageRef>,
     first: Option<Process>,
     second: Option<Process>,
+    /// What the second process says, which recordings leave out: their texts are from
+    /// the first one's log.
+    aside: Trace,
     _environment: Environment,
 }
 
@@ -293,6 +296,7 @@ impl<'a> Player<'a> {
             image,
             first: None,
             second: None,
+            aside: Trace::default(),
         }
     }
 
@@ -311,6 +315,7 @@ impl<'a> Player<'a> {
             let before = index.checked_sub(1).map(|i| &self.recording.steps[i]);
             let refused = self.act(step, before).await?;
             let mut trace = self.sender.trace.since(since);
+            let aside = self.aside.since(0);
             if !self.seed.is_multiple_of(2) {
                 lose_last_events(&mut trace);
             }
@@ -333,7 +338,7 @@ impl<'a> Player<'a> {
                     recorded: "made".into(),
                     model: text.into(),
                 }));
-            if let Some(trouble) = trouble(&trace) {
+            if let Some(trouble) = trouble(&trace).or_else(|| trouble(&aside)) {
                 return Err(BackendError::new(trouble));
             }
             // States that differ make all later ones differ; texts do not.
@@ -392,7 +397,8 @@ impl<'a> Player<'a> {
         }
         if is_replaced || has_ended {
             clock.sleep(self.startup).await;
-            let process = self.process(&step.longhorn_version, &step.manager_image, CONTROLLER)?;
+            let (version, image) = (&step.longhorn_version, &step.manager_image);
+            let process = self.process(self.sender.clone(), version, image, CONTROLLER)?;
             self.first = Some(process);
         }
         sleep_until(clock, began + milliseconds(step.seconds * 1000.0)).await;
@@ -406,13 +412,18 @@ impl<'a> Player<'a> {
             image,
         } = &change.operation
         {
-            self.second = Some(self.process(version, image, node)?);
+            let sender = Sender {
+                trace: self.aside.clone(),
+                ..self.sender.clone()
+            };
+            self.second = Some(self.process(sender, version, image, node)?);
         }
         Ok(())
     }
 
     fn process(
         &mut self,
+        sender: Sender,
         version: &LonghornVersion,
         image: &ImageRef,
         node: &str,
@@ -433,7 +444,7 @@ impl<'a> Player<'a> {
             tamper(&mut behaviour);
         }
         Ok(Process::start(
-            self.sender.clone(),
+            sender,
             ProcessOptions {
                 behaviour,
                 manager_image: image.clone(),
