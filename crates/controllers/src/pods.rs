@@ -39,6 +39,8 @@ pub struct Pods {
     serves_everything: bool,
     /// A data source that is taken back starts again; else it keeps its state.
     restarts: bool,
+    /// Files of images that have left are forgotten while the disk is not ready, too.
+    forgets_unseen: bool,
     /// What is reported of a file, by disk and image, whatever else holds.
     reported: Reports,
     /// Data sources, by UID, whose file a manager had taken over.
@@ -79,6 +81,15 @@ impl Pods {
     #[must_use]
     pub fn restarting(mut self) -> Self {
         self.restarts = true;
+        self
+    }
+
+    /// Where a disk is not ready, files of images that have left their manager's spec are
+    /// forgotten as elsewhere. Without this they stay, as the real manager's controller
+    /// has it, which only changes states there (`updateForUnknownBackingImageManager`).
+    #[must_use]
+    pub fn forgetting_unseen_files(mut self) -> Self {
+        self.forgets_unseen = true;
         self
     }
 
@@ -146,7 +157,10 @@ impl Pods {
                 return None;
             }
             status.current_state = ManagerState::Unknown;
-            for file in status.backing_image_file_map.values_mut() {
+            if self.forgets_unseen {
+                self.forget_files(manager, &mut changed, now);
+            }
+            for file in changed.status.backing_image_file_map.values_mut() {
                 if file.state != CopyState::Failed {
                     file.state = CopyState::Unknown;
                 }
@@ -165,6 +179,24 @@ impl Pods {
         })
     }
 
+    /// Images that have left the manager's spec go a little later.
+    fn forget_files(
+        &mut self,
+        manager: &BackingImageManager,
+        changed: &mut BackingImageManager,
+        now: Timestamp,
+    ) {
+        let files = &mut changed.status.backing_image_file_map;
+        files.retain(|image, _| {
+            let key = (manager.name().to_owned(), image.clone());
+            if manager.spec.backing_images.contains_key(image) {
+                self.leaving.remove(&key);
+                return true;
+            }
+            now < *self.leaving.entry(key).or_insert(now) + FILE_REMOVAL
+        });
+    }
+
     fn report_files(
         &mut self,
         view: &View,
@@ -172,17 +204,9 @@ impl Pods {
         changed: &mut BackingImageManager,
         now: Timestamp,
     ) {
-        let wanted = &manager.spec.backing_images;
+        self.forget_files(manager, changed, now);
         let files = &mut changed.status.backing_image_file_map;
-        files.retain(|image, _| {
-            let key = (manager.name().to_owned(), image.clone());
-            if wanted.contains_key(image) {
-                self.leaving.remove(&key);
-                return true;
-            }
-            now < *self.leaving.entry(key).or_insert(now) + FILE_REMOVAL
-        });
-        for (image, uuid) in wanted {
+        for (image, uuid) in &manager.spec.backing_images {
             let key = (manager.spec.disk_uuid.clone(), image.clone());
             let reported = self.reported.get(&key);
             let source = view.data_sources.get(image);

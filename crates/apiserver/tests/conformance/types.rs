@@ -9,7 +9,7 @@ conformance!(
 );
 
 /// `<g>` stands for the group, and `…` for some of the object itself.
-fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): (u16, &str)) {
+fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): Wanted<'_>) {
     let whole = text.replace("<g>", group);
     let mut rest = answer.message();
     let mut fits = answer.code == code;
@@ -24,6 +24,9 @@ fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): (u1
     );
 }
 
+/// What an answer is to be.
+type Wanted<'a> = (u16, &'a str);
+
 fn with(mut object: Value, type_meta: &Value) -> Value {
     for (key, value) in type_meta.as_object().unwrap() {
         object[key] = value.clone();
@@ -36,7 +39,7 @@ async fn try_all(
     arm: &Arm,
     (path, group): (&str, &str),
     object: &Value,
-    rows: &[(Value, (u16, &str), (u16, &str), (u16, &str))],
+    rows: &[(Value, Wanted<'_>, Wanted<'_>, Wanted<'_>)],
 ) {
     let one = format!("{path}/a");
     let stored = arm.post(path, object).await.ok().body;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fixname_naming::ImageRef;
 use tokio::task::JoinSet;
 
+use super::FIRST_RESYNC;
 use super::caches::{Lag, Watches};
 use super::process::{Exit, Process, ProcessOptions};
 use super::send::Sender;
@@ -63,6 +64,7 @@ impl Longhorn {
                 // What the recordings did on timers, the station does.
                 parts: Parts::NONE.with(Part::BackingImage),
                 cache_lag: options.cache_lag,
+                first_resync: FIRST_RESYNC,
                 seed: options.seed,
             };
             Process::with(watches.caches(), sender.clone(), options)

@@ -20,7 +20,7 @@ use super::caches::{Caches, Lag, Seen};
 use super::chores::{Chore, Hand};
 use super::registry::{CONTROLLERS, Controller, ROUNDS, Round, parts};
 use super::send::{Ended, Sender};
-use super::{FIRST_RESYNC, ModelClock, RESYNC};
+use super::{ModelClock, RESYNC};
 use crate::backing_image::Context;
 use crate::behaviour::Behaviour;
 use crate::defect::Defect;
@@ -54,6 +54,10 @@ pub struct ProcessOptions {
     /// How late its caches show what has changed, at most. What it writes itself
     /// shows at once, for the real code waits for that.
     pub cache_lag: Duration,
+    /// When its handlers are called with all objects for the first time, after its
+    /// start: [`FIRST_RESYNC`](super::FIRST_RESYNC), or on a machine so busy that the informers' first tick
+    /// is late, [`RESYNC`].
+    pub first_resync: Duration,
     /// Where its random choices come from.
     pub seed: u64,
 }
@@ -221,7 +225,7 @@ impl Run {
         let clock = self.sender.clock;
         let mut workers: FuturesUnordered<Work> = FuturesUnordered::new();
         let mut chores: FuturesUnordered<BoxFuture<'static, Chore>> = FuturesUnordered::new();
-        let resync = tokio::time::sleep_until(clock.ahead(FIRST_RESYNC));
+        let resync = tokio::time::sleep_until(clock.ahead(self.options.first_resync));
         tokio::pin!(resync);
         let mut timers = self.timers();
         loop {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fixname_controllers::driver::{
-    Admission, Environment, ModelClock, Process, ProcessOptions, Sender,
+    Admission, Environment, FIRST_RESYNC, ModelClock, Process, ProcessOptions, RESYNC, Sender,
 };
 use fixname_controllers::pods::{Pods, Reports};
 use fixname_controllers::webhooks::Webhooks;
@@ -220,6 +220,23 @@ fn startup(seed: u64) -> Duration {
     LONGEST.mul_f64(rng.random::<f64>())
 }
 
+/// When a process first resyncs, by seed: mostly at the informers' second tick, in every
+/// fifth round of latencies at the first, as where the machine was busy at that time.
+fn first_resync(seed: u64) -> Duration {
+    const ROUNDS: u64 = 5;
+    let round = seed / LATENCIES.len() as u64;
+    match round % ROUNDS == ROUNDS - 1 {
+        true => RESYNC,
+        false => FIRST_RESYNC,
+    }
+}
+
+/// Whether the recorder forgot files on disks that were not ready, by seed: what it is
+/// said to have done can be read both ways, and no recording shows it.
+fn forgets_unseen_files(seed: u64) -> bool {
+    !(seed / 2).is_multiple_of(2)
+}
+
 struct Player<'a> {
     recording: &'a Recording,
     seed: u64,
@@ -257,7 +274,10 @@ impl<'a> Player<'a> {
         let (reports, reported) = watch::channel(Reports::new());
         let pods = match recording.stand_ins {
             StandIns::PodsDataSourcesEviction => {
-                let pods = Pods::default().running_at_once();
+                let mut pods = Pods::default().running_at_once();
+                if forgets_unseen_files(seed) {
+                    pods = pods.forgetting_unseen_files();
+                }
                 if RESTARTING.contains(&recording.scenario.as_str()) {
                     pods.restarting()
                 } else {
@@ -451,6 +471,7 @@ impl<'a> Player<'a> {
                 seat: Seat::Node(node.to_owned()),
                 parts,
                 cache_lag: self.cache_lag,
+                first_resync: first_resync(self.seed),
                 seed,
             },
         ))
