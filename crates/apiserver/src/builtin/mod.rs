@@ -140,13 +140,14 @@ pub(crate) fn kind(group: &str, kind: &str) -> Option<Kind> {
 /// Whether a group of the server's own has a kind that is no resource: lists, and
 /// what every group has of its own (`apimachinery/pkg/apis/meta/v1/register.go`).
 pub(crate) fn is_other_kind(group: &str, kind: &str) -> bool {
-    const EVERYWHERE: [&str; 6] = [
+    const EVERYWHERE: [&str; 7] = [
         "WatchEvent",
         "ListOptions",
         "GetOptions",
         "DeleteOptions",
         "CreateOptions",
         "UpdateOptions",
+        "PatchOptions",
     ];
     const CORE: [&str; 5] = [
         "Status",

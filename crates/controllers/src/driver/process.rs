@@ -55,8 +55,8 @@ pub struct ProcessOptions {
     /// shows at once, for the real code waits for that.
     pub cache_lag: Duration,
     /// When its handlers are called with all objects for the first time, after its
-    /// start: [`FIRST_RESYNC`](super::FIRST_RESYNC), or on a machine so busy that the informers' first tick
-    /// is late, [`RESYNC`].
+    /// start: [`FIRST_RESYNC`](super::FIRST_RESYNC), or [`RESYNC`] on a machine so busy
+    /// that the informers' first tick is late.
     pub first_resync: Duration,
     /// Where its random choices come from.
     pub seed: u64,
