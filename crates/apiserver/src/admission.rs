@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::look::WeakApiServer;
-use crate::resource::{group_version, text};
+use crate::resource::{group_version, split_group_version, text};
 use crate::status::Failure;
 
 /// Who sent a request.
@@ -112,14 +112,15 @@ impl AdmissionRequest {
             return Ok(());
         };
         let wanted = group_version(&self.group, &self.version);
-        let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+        let api_version = text(object, "/apiVersion");
         if api_version == wanted {
             return Ok(());
         }
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (group, version) = split_group_version(api_version);
         if group != self.group || version.is_empty() {
             return Err(Denial::internal(&format!(
-                "Internal error occurred: {group}/{version}, Kind={kind} is unstructured and is not suitable for converting to {}",
+                "Internal error occurred: {} is unstructured and is not suitable for converting to {}",
+                crate::managed::shown_type(object),
                 crate::quote::quote(&wanted)
             )));
         }

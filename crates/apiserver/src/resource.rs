@@ -93,6 +93,11 @@ impl Resource {
     }
 }
 
+/// The group, empty for the core one, and the version that an `apiVersion` names.
+pub(crate) fn split_group_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
 /// `group/version`, or the bare version of the core group.
 pub(crate) fn group_version(group: &str, version: &str) -> String {
     if group.is_empty() {
@@ -180,10 +185,7 @@ impl Registry {
 
     /// The resource of a kind, as owner references name it.
     pub(crate) fn by_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
-        let (group, version) = match api_version.split_once('/') {
-            Some((g, v)) => (g, v),
-            None => ("", api_version),
-        };
+        let (group, version) = split_group_version(api_version);
         let mut resources = self.resources.get(group)?.values();
         resources
             .find_map(|versions| versions.get(version).filter(|r| r.kind == kind))

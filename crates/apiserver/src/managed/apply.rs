@@ -83,7 +83,7 @@ pub(crate) fn apply(
 /// The type of a configuration as errors show it.
 pub(crate) fn shown_type(config: &Value) -> String {
     let (api_version, kind) = (text(config, "/apiVersion"), text(config, "/kind"));
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = crate::resource::split_group_version(api_version);
     if version.contains('/') {
         return "/, Kind=".to_owned();
     }

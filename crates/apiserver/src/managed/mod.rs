@@ -106,7 +106,7 @@ impl Write {
         if api_version == resource.api_version() {
             return Some(resource.clone());
         }
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let (group, version) = crate::resource::split_group_version(api_version);
         let events = matches!(resource.behaviour, Kind::Event | Kind::EventV1);
         if group != resource.group && !(events && matches!(group, "" | "events.k8s.io")) {
             return None;

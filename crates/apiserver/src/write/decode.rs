@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::meta;
 use crate::quote::quote;
 use crate::request::{Call, FieldValidation, Target};
-use crate::resource::text;
+use crate::resource::{split_group_version, text};
 use crate::status::{Failure, FieldError};
 
 /// Decodes a body that must be one object of the target's kind.
@@ -117,9 +117,7 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
     if !resource.is_custom() {
         fill_type(target, object);
         let (kind, api_version) = (text(object, "/kind"), text(object, "/apiVersion"));
-        let version = api_version
-            .split_once('/')
-            .map_or(api_version, |(_, version)| version);
+        let (_, version) = split_group_version(api_version);
         check_core_type(target, object).map_err(|why| {
             Failure::bad_request(format!(
                 "{kind} in version {} cannot be handled as a {}: {why}",
@@ -128,6 +126,11 @@ fn check_type(target: &Target, object: &mut Value) -> Result<(), Failure> {
             ))
         })?;
     }
+    check_stated_type(target, object)
+}
+
+fn check_stated_type(target: &Target, object: &Value) -> Result<(), Failure> {
+    let resource = &target.resource;
     let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     if kind.is_empty() {
         return Err(Failure::bad_request(format!(
@@ -160,7 +163,7 @@ fn fill_type(target: &Target, object: &mut Value) {
 fn check_core_type(target: &Target, object: &Value) -> Result<(), String> {
     let resource = &target.resource;
     let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let (group, version) = split_group_version(api_version);
     let known = crate::builtin::kind(group, kind);
     if version != "v1" || (known.is_none() && !crate::builtin::is_other_kind(group, kind)) {
         return Err(format!(
@@ -316,7 +319,7 @@ pub(crate) fn check_type_of_patched(target: &Target, object: &mut Value) -> Resu
         fill_type(target, object);
         check_core_type(target, object)?;
     }
-    check_type(target, object).map_err(|failure| failure.message().to_owned())
+    check_stated_type(target, object).map_err(|failure| failure.message().to_owned())
 }
 
 /// The options that every write has, as the real server checks them;

@@ -14,7 +14,7 @@ use crate::meta;
 use crate::quote::quote;
 use crate::reply::Reply;
 use crate::request::{Call, Target};
-use crate::resource::text;
+use crate::resource::{split_group_version, text};
 use crate::status::{Failure, FieldError};
 use crate::store::Stored;
 use crate::strategy;
@@ -188,7 +188,8 @@ async fn try_update(
     let errors = strategy::validate_update(resource, &target.subresource, &new, &old);
     if !errors.is_empty() {
         return Err(Failure::invalid(
-            group_of(text(&new, "/apiVersion")),
+            // Errors name the group of the object that was sent.
+            split_group_version(text(&new, "/apiVersion")).0,
             text(&new, "/kind"),
             name,
             &errors,
@@ -285,11 +286,6 @@ async fn create_by_update(
         }
         _ => Err(target.not_found(name)),
     }
-}
-
-/// Errors name the group of the object that was sent.
-fn group_of(api_version: &str) -> &str {
-    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 /// The name must be the one in the path.

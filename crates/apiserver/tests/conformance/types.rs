@@ -9,10 +9,10 @@ conformance!(
 );
 
 /// `<g>` stands for the group, and `…` for some of the object itself.
-fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): Wanted<'_>) {
+fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): &Wanted) {
     let whole = text.replace("<g>", group);
     let mut rest = answer.message();
-    let mut fits = answer.code == code;
+    let mut fits = answer.code == *code;
     for (i, piece) in whole.split('…').enumerate() {
         let at = rest.find(piece).filter(|at| i > 0 || *at == 0);
         fits &= at.is_some();
@@ -25,7 +25,21 @@ fn refused(answer: &Answer, group: &str, what: (&str, &Value), (code, text): Wan
 }
 
 /// What an answer is to be.
-type Wanted<'a> = (u16, &'a str);
+type Wanted = (u16, String);
+
+/// A type, and the answers to it by merge patch, by PUT and POST, and by apply.
+type Row = (Value, Wanted, Wanted, Wanted);
+
+fn row(type_meta: Value, merge: (u16, &str), put: (u16, &str), apply: &str) -> Row {
+    let wanted = |(code, text): (u16, &str)| (code, text.to_owned());
+    let apply = format!("invalid object type: {apply}");
+    (type_meta, wanted(merge), wanted(put), (400, apply))
+}
+
+/// What a patch is answered whose result cannot be decoded.
+fn undecodable(why: &str) -> String {
+    format!(" \"\" is invalid: patch: Invalid value: …: {why}")
+}
 
 fn with(mut object: Value, type_meta: &Value) -> Value {
     for (key, value) in type_meta.as_object().unwrap() {
@@ -35,12 +49,7 @@ fn with(mut object: Value, type_meta: &Value) -> Value {
 }
 
 /// Each type by merge patch, PUT, POST and apply, and what comes of it.
-async fn try_all(
-    arm: &Arm,
-    (path, group): (&str, &str),
-    object: &Value,
-    rows: &[(Value, Wanted<'_>, Wanted<'_>, Wanted<'_>)],
-) {
+async fn try_all(arm: &Arm, (path, group): (&str, &str), object: &Value, rows: &[Row]) {
     let one = format!("{path}/a");
     let stored = arm.post(path, object).await.ok().body;
     for (type_meta, merge, put, apply) in rows {
@@ -52,21 +61,21 @@ async fn try_all(
             &arm.merge(&one, &type_meta).await,
             group,
             told("merge"),
-            *merge,
+            merge,
         );
         refused(
             &arm.put(&one, &with(stored.clone(), &type_meta)).await,
             group,
             told("put"),
-            *put,
+            put,
         );
-        refused(&arm.post(path, &whole).await, group, told("post"), *put);
+        refused(&arm.post(path, &whole).await, group, told("post"), put);
         let forced = format!("{one}?fieldManager=me&force=true");
         refused(
             &arm.apply(&forced, &whole).await,
             group,
             told("apply"),
-            *apply,
+            apply,
         );
     }
 }
@@ -74,7 +83,7 @@ async fn try_all(
 async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
     let (p, g) = set_up(&arm).await;
     let rows = [
-        (
+        row(
             json!({"kind": "Other"}),
             (
                 422,
@@ -84,9 +93,9 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 422,
                 "Other.<g> \"a\" is invalid: kind: Invalid value: \"Other\": must be Widget",
             ),
-            (400, "invalid object type: <g>/v1, Kind=Other"),
+            "<g>/v1, Kind=Other",
         ),
-        (
+        row(
             json!({"kind": "ConfigMap", "apiVersion": "v1"}),
             (
                 422,
@@ -96,9 +105,9 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 400,
                 "the API version in the data (v1) does not match the expected API version (<g>/v1)",
             ),
-            (400, "invalid object type: /v1, Kind=ConfigMap"),
+            "/v1, Kind=ConfigMap",
         ),
-        (
+        row(
             json!({"apiVersion": "<g>/v2"}),
             (
                 422,
@@ -108,9 +117,9 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 400,
                 "the API version in the data (<g>/v2) does not match the expected API version (<g>/v1)",
             ),
-            (400, "invalid object type: <g>/v2, Kind=Widget"),
+            "<g>/v2, Kind=Widget",
         ),
-        (
+        row(
             json!({"apiVersion": ""}),
             (
                 500,
@@ -120,9 +129,9 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 400,
                 "the API version in the data () does not match the expected API version (<g>/v1)",
             ),
-            (400, "invalid object type: /, Kind=Widget"),
+            "/, Kind=Widget",
         ),
-        (
+        row(
             json!({"apiVersion": null}),
             (
                 500,
@@ -132,9 +141,9 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 400,
                 "Widget in version \"\" cannot be handled as a Widget: .apiVersion accessor error: <nil> is of the type <nil>, expected string",
             ),
-            (400, "invalid object type: /, Kind=Widget"),
+            "/, Kind=Widget",
         ),
-        (
+        row(
             json!({"kind": ""}),
             (
                 422,
@@ -144,7 +153,7 @@ async fn a_custom_resource_of_another_type_is_refused(arm: Arm) {
                 400,
                 "the object provided is unrecognized (must be of type Widget): Object 'Kind' is missing in '…",
             ),
-            (400, "invalid object type: <g>/v1, Kind="),
+            "<g>/v1, Kind=",
         ),
     ];
     try_all(&arm, (&p, &g), &widget(&g, "a", json!({"size": 1})), &rows).await;
@@ -155,60 +164,31 @@ async fn a_core_object_of_another_type_is_refused(arm: Arm) {
     let p = format!("/api/v1/namespaces/{ns}/configmaps");
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}});
     let unknown = "no kind \"Other\" is registered for version \"v1\" in scheme \"pkg/runtime/scheme.go:110\"";
-    let patch = |why: &str| format!(" \"\" is invalid: patch: Invalid value: …: {why}");
-    let body = |kind: &str, why: &str| {
-        format!("{kind} in version \"v1\" cannot be handled as a ConfigMap: {why}")
-    };
-    let other = (patch(unknown), body("Other", unknown));
     let converted =
         |kind: &str| format!("converting (v1.{kind}) to (core.ConfigMap): unknown conversion");
-    // What it says that it is, it is decoded as first.
-    let base64 = "illegal base64 data at input byte 0";
-    let secret = (patch(base64), body("Secret", base64));
-    let event = (
-        patch(&converted("Event")),
-        body("Event", &converted("Event")),
-    );
-    let status = (
-        patch(&converted("Status")),
-        body("Status", &converted("Status")),
-    );
-    let list = (
-        patch(&converted("SecretList")),
-        body("SecretList", &converted("SecretList")),
-    );
     let rows = [
+        ("v1", "Other", unknown.to_owned()),
+        // What it says that it is, it is decoded as first.
         (
-            json!({"kind": "Other"}),
-            (422, &*other.0),
-            (400, &*other.1),
-            (400, "invalid object type: /v1, Kind=Other"),
+            "v1",
+            "Secret",
+            "illegal base64 data at input byte 0".to_owned(),
         ),
-        (
-            json!({"kind": "Secret"}),
-            (422, &*secret.0),
-            (400, &*secret.1),
-            (400, "invalid object type: /v1, Kind=Secret"),
-        ),
-        (
-            json!({"kind": "Event", "apiVersion": "events.k8s.io/v1"}),
-            (422, &*event.0),
-            (400, &*event.1),
-            (400, "invalid object type: events.k8s.io/v1, Kind=Event"),
-        ),
-        (
-            json!({"kind": "Status"}),
-            (422, &*status.0),
-            (400, &*status.1),
-            (400, "invalid object type: /v1, Kind=Status"),
-        ),
-        (
-            json!({"kind": "SecretList"}),
-            (422, &*list.0),
-            (400, &*list.1),
-            (400, "invalid object type: /v1, Kind=SecretList"),
-        ),
-    ];
+        ("events.k8s.io/v1", "Event", converted("Event")),
+        ("v1", "Status", converted("Status")),
+        ("v1", "SecretList", converted("SecretList")),
+    ]
+    .map(|(api_version, kind, why)| {
+        let whole = format!("{kind} in version \"v1\" cannot be handled as a ConfigMap: {why}");
+        // The core group's name is empty.
+        let slash = if api_version.contains('/') { "" } else { "/" };
+        row(
+            json!({"apiVersion": api_version, "kind": kind}),
+            (422, &undecodable(&why)),
+            (400, &whole),
+            &format!("{slash}{api_version}, Kind={kind}"),
+        )
+    });
     try_all(&arm, (&p, "none"), &map, &rows).await;
     // Without a version it is the internal one, whose members have no names in JSON.
     let undeterminable =
@@ -228,32 +208,24 @@ async fn a_type_that_is_no_text_is_refused_at_once(arm: Arm) {
             "couldn't get version/kind; json parse error: json: cannot unmarshal {what} into Go struct field .{key} of type string"
         )
     };
-    let (number, list) = (unread("kind", "number"), unread("apiVersion", "array"));
     let slashes = "unexpected GroupVersion string: a/b/c".to_owned();
-    let patch = |why: &str| format!(" \"\" is invalid: patch: Invalid value: …: {why}");
-    let body = |why: &str| {
-        format!("the object provided is unrecognized (must be of type Widget): {why} (…)")
-    };
-    let told = [&number, &list, &slashes].map(|why| (patch(why), body(why)));
     let rows = [
         (
             json!({"kind": 3}),
-            (422, &*told[0].0),
-            (400, &*told[0].1),
-            (400, "invalid object type: <g>/v1, Kind="),
+            unread("kind", "number"),
+            "<g>/v1, Kind=",
         ),
         (
             json!({"apiVersion": []}),
-            (422, &*told[1].0),
-            (400, &*told[1].1),
-            (400, "invalid object type: /, Kind=Widget"),
+            unread("apiVersion", "array"),
+            "/, Kind=Widget",
         ),
-        (
-            json!({"apiVersion": "a/b/c"}),
-            (422, &*told[2].0),
-            (400, &*told[2].1),
-            (400, "invalid object type: /, Kind="),
-        ),
-    ];
+        (json!({"apiVersion": "a/b/c"}), slashes, "/, Kind="),
+    ]
+    .map(|(type_meta, why, apply)| {
+        let whole =
+            format!("the object provided is unrecognized (must be of type Widget): {why} (…)");
+        row(type_meta, (422, &undecodable(&why)), (400, &whole), apply)
+    });
     try_all(&arm, (&p, &g), &widget(&g, "a", json!({"size": 1})), &rows).await;
 }
